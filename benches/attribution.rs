@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use candle_core::Tensor;
 use circuitscope::attribution::{Engine, TargetChoice, TraceOptions, memory};
 use circuitscope::graph::{FeatureAt, RawTrace, RowTarget, Settings};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::{Monitor, Phase};
 use circuitscope::model::{DeviceName, Precision, most_held};
 use clap::Parser;
@@ -68,7 +68,8 @@ fn main() -> anyhow::Result<()> {
 
 fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let places = [Place::directory(&directory.join("model"))?, Place::directory(&directory.join("transcoder"))?];
+    let places =
+        [FileSource::directory(&directory.join("model"))?, FileSource::directory(&directory.join("transcoder"))?];
     let engine = Engine::open(&places[0], &places[1], &args.device.open()?)?.in_precision(args.dtype);
     let load = begun.elapsed().as_secs_f64();
     let words: Vec<_> = (1..args.tokens).map(|word| format!("w{word}")).collect();

@@ -13,7 +13,7 @@ use circuitscope::attribution::{Capture, Engine, memory};
 use circuitscope::features::build::pass::Reader;
 use circuitscope::features::build::piece::{self, Piece};
 use circuitscope::features::build::{self, Corpus, Options};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::{Cancel, Monitor};
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
-    let places = [Place::directory(&directory.join("model"))?, Place::directory(&directory.join("transcoder"))?];
+    let places =
+        [FileSource::directory(&directory.join("model"))?, FileSource::directory(&directory.join("transcoder"))?];
     let engine = Engine::open(&places[0], &places[1], &Device::Cpu)?;
     let vocab = engine.model.spec.vocab_size.min(1000);
     let word = |document: usize, at: usize| format!("w{}", (document * 7919 + at * 31 + at * at) % (vocab - 1) + 1);

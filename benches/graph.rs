@@ -4,7 +4,7 @@
 use circuitscope::format::{self, Format, Options, Theme as FigureTheme};
 use circuitscope::graph::query::{NothingKnown, Query, Subject};
 use circuitscope::graph::{
-    AttributionGraph, Document, Edited, GraphInfo, Labels, Likeness, Node, NodeKind, Part, Thresholds, Token,
+    AttributionGraph, Document, Edited, GraphInfo, Labels, Node, NodeKind, Part, SimilarityBounds, Thresholds, Token,
     influence, paths, proposals, prune, subgraph_scores,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
@@ -14,9 +14,11 @@ use circuitscope::tui::app::{Busy, State};
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::keymap::Key;
 use circuitscope::tui::message::Msg;
+use circuitscope::tui::runtime::jobs::{Jobs, Services, Wake};
+use circuitscope::tui::runtime::sessions::Sessions;
 use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
 use circuitscope::tui::update::update;
-use circuitscope::tui::{Traced, view};
+use circuitscope::tui::{Traced, take_grown, view};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -102,7 +104,7 @@ fn benches(criterion: &mut Criterion) {
     let pins: Vec<_> = kept.node_ids().collect();
     group.bench_function("scores of a subgraph", |bencher| bencher.iter(|| subgraph_scores(&graph, &pins)));
     group.bench_function("proposals", |bencher| {
-        bencher.iter(|| proposals(&graph, &kept, &edited, &[], Likeness::default(), &cancel));
+        bencher.iter(|| proposals(&graph, &kept, &edited, &[], SimilarityBounds::default(), &cancel));
     });
     group.finish();
 }
@@ -110,7 +112,9 @@ fn benches(criterion: &mut Criterion) {
 /// The graph on a screen, all of it kept.
 fn screen(traced: &Traced) -> State {
     let look = Look { theme: Theme::new(Depth::True, Ground::Dark), glyphs: Glyphs::new(Charset::Braille) };
-    let mut state = State::new(look, (200, 60), None);
+    let wake: Wake = Arc::new(|| {});
+    let jobs = Jobs::new(Services::default(), Arc::clone(&wake));
+    let mut state = State::new(look, (200, 60), jobs, Sessions::new(wake));
     state.circuit = Circuit::new(traced.clone());
     update(&mut state, Msg::Resize(200, 60));
     state
@@ -151,8 +155,13 @@ fn on_the_screen(criterion: &mut Criterion) {
     group.bench_function("another pruning", |bencher| {
         bencher.iter(|| {
             let traced = turn.next().expect("a cycle has no end");
-            state.pruning = Some(1);
-            send(&mut state, Msg::Pruned { generation: 1, result: Ok(Arc::clone(&traced.kept)) });
+            let kept = Arc::clone(&traced.kept);
+            let pruned = |state: &mut State| {
+                if let Some(circuit) = &mut state.circuit {
+                    circuit.take_kept(kept, &state.look.glyphs);
+                }
+            };
+            send(&mut state, Msg::Done(Box::new(pruned)));
         });
     });
     group.bench_function("another size", |bencher| {
@@ -173,8 +182,10 @@ fn on_the_screen(criterion: &mut Criterion) {
         bencher.iter_custom(|times| {
             let mut took = Duration::ZERO;
             for _ in 0..times {
-                state.busy = Some(Busy::going_on(1, String::new(), state.circuit_generation));
-                let msg = Msg::Grown { generation: 1, traced: Box::new(another()) };
+                let id = state.jobs.next_request();
+                state.busy = Some(Busy::going_on(id, String::new(), state.graph_id));
+                let traced = another();
+                let msg = Msg::Done(Box::new(move |state: &mut State| take_grown(state, id, traced)));
                 let begun = Instant::now();
                 update(&mut state, msg);
                 took += begun.elapsed();

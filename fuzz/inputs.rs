@@ -6,7 +6,7 @@ use circuitscope::features::{labels, record};
 use circuitscope::format::{self, json, torch};
 use circuitscope::graph::Document;
 use circuitscope::graph::query::{Query, complete};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
 use circuitscope::model::{ModelSpec, Weights};
@@ -93,8 +93,8 @@ impl Folder {
         folder
     }
 
-    fn place(&self) -> Place {
-        Place::directory(&self.0).expect("the folder is there")
+    fn place(&self) -> FileSource {
+        FileSource::directory(&self.0).expect("the folder is there")
     }
 }
 

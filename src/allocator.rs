@@ -1,16 +1,16 @@
-//! The program's allocator: the system's, with a note of what was refused.
+//! The program's allocator: the system's, with the size of the last refused request kept.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes were refused last; 0 where none were.
+/// Bytes of the last refused request; 0 where none was refused.
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator. What it refuses is noted, so that a program that ends over it can say why.
+/// The system's allocator, which notes what it refuses, so that a program that ends over it can say why.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allocator;
 
-/// How many bytes the system refused last, where it did.
+/// Returns the bytes of the last request that the system refused, where it refused one.
 pub fn refused() -> Option<usize> {
     Some(REFUSED.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
 }

@@ -1,4 +1,4 @@
-//! Where the program keeps what is its own.
+//! Paths of the program's own files, and its log.
 
 use directories::ProjectDirs;
 use std::path::PathBuf;
@@ -7,25 +7,25 @@ use tracing_appender::rolling::{RollingFileAppender, Rotation};
 
 const NAME: &str = "circuitscope";
 
-/// The folder of the log; none where the person has no home.
+/// Returns the folder of the log; none where the user has no home.
 pub fn log_folder() -> Option<PathBuf> {
     let folders = ProjectDirs::from("", "", NAME)?;
     Some(folders.state_dir().unwrap_or_else(|| folders.cache_dir()).to_owned())
 }
 
-/// The folder of what is the program's own and is to last, such as sessions; none where the person has no home.
+/// Returns the folder of the program's lasting data, such as sessions; none where the user has no home.
 pub fn data_folder() -> Option<PathBuf> {
     Some(ProjectDirs::from("", "", NAME)?.data_dir().to_owned())
 }
 
-/// The file that holds for which transcoders the person lets the hub be asked for single features; none where the person
-/// has no home.
+/// Returns the file of the transcoders for which the user lets the hub be asked for single features; none where the
+/// user has no home.
 pub fn consents_file() -> Option<PathBuf> {
     Some(ProjectDirs::from("", "", NAME)?.config_dir().join("features.json"))
 }
 
-/// Sends what the program logs to a file, since the screen is taken: one a day, a week of them. The log ends when the
-/// guard goes. A log that cannot be written is done without.
+/// Sends what the program logs to a file, since the screen is taken: one a day, kept for a week, until the guard is
+/// dropped. Where the log cannot be written, there is none.
 pub fn log_to_file() -> Option<WorkerGuard> {
     let folder = log_folder()?;
     // The appender complains on stderr where the folder is not there yet.

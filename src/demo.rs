@@ -1,12 +1,12 @@
-//! The demo model, its transcoder and what that one's features fire on, part of the program. `examples/train_demo` and
+//! The demo model, its transcoder and the feature store of that, embedded in the program. `examples/train_demo` and
 //! `circuitscope features build` make them; see `assets/demo/README.md`.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 
-/// What the demo model is called.
+/// Name of the demo model.
 pub const NAME: &str = "circuitscope-demo";
 
-/// What a newcomer sees traced: a question of two hops, over a city that no two-hop sentence of the training held.
+/// Prompt of the demo: a question of two hops, over a city that no two-hop sentence of the training held.
 pub const PROMPT: &str = "fact : the capital of the state containing Dallas is";
 
 macro_rules! files {
@@ -15,8 +15,8 @@ macro_rules! files {
     };
 }
 
-/// The model's files and the transcoder's.
-pub fn places() -> (Place, Place) {
+/// Returns the model's files and the transcoder's.
+pub fn places() -> (FileSource, FileSource) {
     let (model, transcoder) = files! {
         "model": "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json";
         "transcoder": "config.yaml",
@@ -25,5 +25,5 @@ pub fn places() -> (Place, Place) {
             "features/circuitscope.json", "features/index.json.gz", "features/summary.safetensors",
             "features/layer_0.bin", "features/layer_1.bin", "features/layer_2.bin", "features/layer_3.bin";
     };
-    (Place::Embedded(NAME, model), Place::Embedded("circuitscope-demo-clt", transcoder))
+    (FileSource::Embedded(NAME, model), FileSource::Embedded("circuitscope-demo-clt", transcoder))
 }

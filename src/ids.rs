@@ -11,14 +11,14 @@ macro_rules! id {
         pub struct $name(pub u32);
 
         impl $name {
-            /// The value as an index.
+            /// Returns the value as an index.
             pub const fn index(self) -> usize {
                 self.0 as usize
             }
         }
 
         impl From<usize> for $name {
-            /// Coordinates beyond `u32` do not occur: every count they index is checked when it is read.
+            /// Converts an index. None exceeds `u32`: every count that they index is checked when it is read.
             fn from(value: usize) -> Self {
                 Self(u32::try_from(value).expect("a coordinate fits into 32 bits"))
             }
@@ -37,7 +37,7 @@ id! {
     Layer
 }
 id! {
-    /// A place in the prompt, counted in tokens; 0 is the leading special token.
+    /// A position in the prompt, counted in tokens; 0 is the leading special token.
     Position
 }
 id! {

@@ -16,24 +16,26 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// The flag itself, for a signal handler to raise.
+    /// Returns the flag itself, for a signal handler to raise.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
 
-    /// Whether the work was asked to stop.
+    /// Returns true where the work was asked to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Checks for a request to stop.
+    ///
     /// # Errors
-    /// [`Cancelled`] once [`Cancel::cancel`] was called, so that `?` unwinds the work.
+    /// Fails with [`Cancelled`] once [`Cancel::cancel`] was called, so that `?` unwinds the work.
     pub fn check(&self) -> Result<(), Cancelled> {
         if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }
     }
 }
 
-/// The work was stopped on request.
+/// Error of work that was stopped on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled;
 
@@ -45,10 +47,10 @@ impl fmt::Display for Cancelled {
 
 impl std::error::Error for Cancelled {}
 
-/// How far the work is: `done` of `total` units of `phase`.
+/// Progress of the work: `done` of `total` units of `phase`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done, in a word or two.
+    /// Name of the phase, in a word or two.
     pub phase: &'static str,
     /// Units done.
     pub done: u64,
@@ -56,36 +58,36 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// What a phase of the work took, all its stretches together.
+/// Cost of a phase of the work, all its stretches together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// What [`Progress::phase`] called it.
+    /// Name of the phase, as in [`Progress::phase`].
     pub name: &'static str,
-    /// How long.
+    /// Time spent in it.
     pub time: Duration,
-    /// Floating-point operations that it counted.
+    /// Floating-point operations counted in it.
     pub operations: u64,
 }
 
-/// What the work holds: where it reports, and whether it should stop. Clones share both.
+/// The work's handle to report progress and to learn that it should stop. Clones share both.
 #[derive(Clone, Debug, Default)]
 pub struct Monitor {
     course: Arc<Mutex<Course>>,
     cancel: Cancel,
 }
 
-/// The phases so far and where the last one stands.
+/// The phases so far and the latest progress.
 #[derive(Debug, Default)]
 struct Course {
     latest: Progress,
-    /// In the order in which they began first.
+    /// Phases in the order in which they first began.
     phases: Vec<Phase>,
-    /// Which of them goes on, and since when.
+    /// Index of the running phase, and since when it runs.
     current: Option<(usize, Instant)>,
 }
 
 impl Course {
-    /// Puts the time since the current phase was entered, or since this was called last, to its account.
+    /// Adds the time since the current phase was entered, or since the last call, to that phase.
     fn settle(&mut self) {
         if let Some((nth, since)) = &mut self.current {
             let now = Instant::now();
@@ -104,7 +106,7 @@ impl Course {
 }
 
 impl Monitor {
-    /// A monitor that stops when `cancel` is raised, such as by Ctrl-C.
+    /// Creates a monitor that stops when `cancel` is raised, such as by Ctrl-C.
     pub fn with_cancel(cancel: Cancel) -> Self {
         Self { course: Arc::default(), cancel }
     }
@@ -112,7 +114,7 @@ impl Monitor {
     /// Replaces the latest progress. Time counts towards `phase` from here to the next phase's first report.
     ///
     /// # Errors
-    /// [`Cancelled`] when the work was asked to stop, so that a report is also a place to stop at.
+    /// Fails with [`Cancelled`] where the work was asked to stop, so that each report is also a place to stop.
     pub fn report(&self, phase: &'static str, done: u64, total: u64) -> Result<(), Cancelled> {
         let mut course = lock(&self.course);
         if course.current.is_none() || course.latest.phase != phase {
@@ -130,19 +132,19 @@ impl Monitor {
         }
     }
 
-    /// The latest progress.
+    /// Returns the latest progress.
     pub fn latest(&self) -> Progress {
         lock(&self.course).latest.clone()
     }
 
-    /// What each phase took so far, in the order in which they began; the last one up to now.
+    /// Returns the cost of each phase so far, in the order in which they began; of the last one up to now.
     pub fn phases(&self) -> Vec<Phase> {
         let mut course = lock(&self.course);
         course.settle();
         course.phases.clone()
     }
 
-    /// The flag that stops the work.
+    /// Returns the flag that stops the work.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
@@ -160,7 +162,7 @@ pub struct Job<T> {
 }
 
 impl<T: Send + 'static> Job<T> {
-    /// Starts `work` on a new thread and calls `done` there once its result can be taken, to wake whoever waits.
+    /// Starts `work` on a new thread and calls `done` there once its result can be taken, to wake a waiting thread.
     pub fn spawn(
         name: &str,
         work: impl FnOnce(&Monitor) -> T + Send + 'static,
@@ -180,7 +182,7 @@ impl<T: Send + 'static> Job<T> {
 }
 
 impl<T> Job<T> {
-    /// The latest progress.
+    /// Returns the latest progress.
     pub fn progress(&self) -> Progress {
         self.monitor.latest()
     }
@@ -190,12 +192,12 @@ impl<T> Job<T> {
         self.monitor.cancel().cancel();
     }
 
-    /// Whether the work was asked to stop.
+    /// Returns true where the work was asked to stop.
     pub fn is_cancelled(&self) -> bool {
         self.monitor.cancel().is_cancelled()
     }
 
-    /// The result, once: `None` while the work goes on, `Some(Err)` where it panicked.
+    /// Returns the result, once: `None` while the work goes on, `Some(Err)` where it panicked.
     pub fn try_take(&self) -> Option<thread::Result<T>> {
         self.result.try_recv().ok()
     }

@@ -1,4 +1,4 @@
-//! circuitscope traces the circuit behind a language model's answer and lets a person walk it, in the terminal.
+//! circuitscope traces the circuit behind a language model's answer and lets the user walk it, in the terminal.
 //!
 //! ```
 //! use candle_core::Device;
@@ -32,16 +32,16 @@
 //! The crate is a library with a thin binary. Its floors, lowest first; an import runs downward only
 //! (`tests/floors.rs` reads the `use` lines and fails on one that runs upward):
 //!
-//! | floor | what stands there |
+//! | floor | contents |
 //! | --- | --- |
 //! | [`ids`], [`job`], [`array`](mod@array), [`parallel`], [`untrusted`], [`allocator`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work shared out among many tasks; work on all cores; files that anyone may have made; the program's allocator |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
-//! | [`hub`], [`tokens`], [`model`], [`transcoder`], [`text`] | where files lie and come from; the tokenizer; the language model; what replaces its MLPs; texts, signs and names of nodes as a terminal shows them |
+//! | [`hub`], [`tokens`], [`model`], [`transcoder`], [`text`] | places and downloads of files; the tokenizer; the language model; the transcoders that replace its MLPs; texts, signs and names of nodes for a terminal |
 //! | [`demo`] | the embedded demo model's files |
-//! | [`attribution`], [`intervention`], [`verify`], [`format`](mod@format), [`features`] | the local replacement model and its rows; altered runs; whether a graph tells the truth; files that hold graphs; what makes each feature fire |
-//! | [`session`] | what a person did to a graph, saved beside it |
-//! | [`service`] | what both front ends ask for: models, traces, interventions, explanations, what is known of features |
-//! | [`config`] | where the program keeps what is its own |
+//! | [`attribution`], [`intervention`], [`verify`], [`format`](mod@format), [`features`] | the local replacement model and its rows; altered runs; checks of a graph against the model; files that hold graphs; what makes each feature fire |
+//! | [`session`] | the user's work on a graph, saved beside it |
+//! | [`service`] | what both front ends ask for: models, traces, interventions, explanations, facts about features |
+//! | [`config`] | paths of the program's own files |
 //! | [`tui`] | the full-screen program |
 //! | [`cli`] | one file a subcommand |
 

@@ -7,7 +7,7 @@ use circuitscope::attribution::{Capture, TargetChoice, TraceOptions, trace};
 use circuitscope::graph::{
     AttributionGraph, FeatureAt, NodeKind, RawTrace, Rows, Scores, Settings, Thresholds, influence, prune, scores,
 };
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 use circuitscope::model::Transformer;
 use circuitscope::tokens::Tokenizer;
@@ -57,9 +57,9 @@ impl Run {
 
 impl Lab {
     pub fn open(dir: &Path) -> Result<Self> {
-        let place = Place::directory(&dir.join("model"))?;
+        let place = FileSource::directory(&dir.join("model"))?;
         let model = Transformer::open(&place, &Device::Cpu)?;
-        let transcoder = Transcoder::open(&Place::directory(&dir.join("transcoder"))?, &model.spec)?;
+        let transcoder = Transcoder::open(&FileSource::directory(&dir.join("transcoder"))?, &model.spec)?;
         Ok(Lab { transcoder, tokenizer: Tokenizer::open(&place)?, model })
     }
 

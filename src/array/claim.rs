@@ -1,8 +1,8 @@
-//! That a shard is one task's alone, and how far that task is.
+//! A task's claim on its shard, and the record of its progress.
 //!
-//! A task that runs holds the file `shard-3-of-8.run` under a lock of the operating system, which ends with the task
-//! however it ends, and writes down there every few seconds who it is and how far it has come. Where a shared disk does
-//! not carry locks from one machine to another, that the file goes on changing tells as much, if later: clocks are not
+//! A running task holds the file `shard-3-of-8.run` under a lock of the operating system, which ends with the task
+//! however it ends, and every few seconds writes there who it is and how far it has come. Where a shared disk does not
+//! carry locks from one machine to another, a file that goes on changing tells as much, if later: clocks are not
 //! compared.
 
 use crate::array::Shard;
@@ -17,68 +17,68 @@ use std::thread;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// Between two times that a task writes down how far it is.
+/// Time between two writes of a task's record.
 const BEAT: Duration = Duration::from_secs(4);
 
-/// A task of another machine that has not written for so long has ended.
+/// Time without a write after which a task of another machine counts as ended.
 const SILENCE: Duration = Duration::from_secs(14);
 
-/// Longer than a look at a record takes.
+/// Time that is longer than reading a record takes.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Between two looks at whether to stop, or at a lock.
+/// Time between two checks for a request to stop, or of a lock.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Bytes of a record, filled up with spaces, so that one is written over another in one go.
+/// Bytes of a record, padded with spaces, so that one is written over another in one go.
 const LENGTH: usize = 2048;
 
-/// Letters of what went wrong.
+/// Characters kept of an error message.
 const MOST_FAULT: usize = 600;
 
-/// How a task stands.
+/// State of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It works, or was ended without a chance to say so.
+    /// Working, or ended without a chance to say so.
     #[default]
     Running,
-    /// It was asked to stop; the next task of the shard goes on there.
+    /// Stopped on request; the next task of the shard goes on there.
     Stopped,
-    /// It could not go on.
+    /// Failed with an error.
     Failed,
-    /// All of the shard is done.
+    /// Done with all of the shard.
     Done,
 }
 
-/// What a task says of itself.
+/// Record that a task writes about itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
-    /// The command, such as `features build`.
+    /// Command, such as `features build`.
     pub work: String,
-    /// The version of the program.
+    /// Version of the program.
     pub program: String,
-    /// The machine.
+    /// Name of the machine.
     pub host: String,
-    /// The process on it.
+    /// Id of the process on it.
     pub process: u32,
-    /// What the scheduler calls it, such as `1234_5` for task 5 of Slurm's job 1234.
+    /// Scheduler's name of the task, such as `1234_5` for task 5 of Slurm's job 1234.
     pub job: Option<String>,
-    /// How it stands.
+    /// State of the task.
     pub state: State,
-    /// Items that are done: documents, or prompts; those of earlier runs included.
+    /// Items done, documents or prompts, those of earlier runs included.
     pub done: u64,
-    /// How many there are, where that is known.
+    /// Items in all, where that is known.
     pub total: Option<u64>,
-    /// Tokens of the items that are done.
+    /// Tokens of the items done.
     pub tokens: u64,
     /// Tokens of this run.
     pub tokens_of_run: u64,
     /// Seconds since this run began.
     pub seconds: f64,
-    /// What went wrong, a sentence.
+    /// Error that ended it, a sentence.
     pub fault: Option<String>,
-    /// How often it was written.
+    /// Number of times the record was written.
     beat: u64,
 }
 
@@ -96,21 +96,21 @@ impl Record {
         }
     }
 
-    /// Tokens a second of this run.
+    /// Returns the tokens a second of this run.
     pub fn rate(&self) -> f64 {
         if self.seconds > 0.0 { self.tokens_of_run as f64 / self.seconds } else { 0.0 }
     }
 
-    /// Which task it is, for a person to find.
+    /// Returns job, process and machine of the task, for the user to find it.
     pub fn task(&self) -> String {
         let job = self.job.as_ref().map(|job| format!("job {job}, ")).unwrap_or_default();
         format!("{job}process {} on {}", self.process, self.host)
     }
 
-    /// Reads a record and whether its task is running; `None` where none is there.
+    /// Reads a record and whether its task is running; `None` where there is none.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Fails where it cannot be read.
     pub fn read(path: &Path) -> io::Result<Option<(Self, bool)>> {
         let mut file = match untrusted::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -126,45 +126,45 @@ impl Record {
     }
 }
 
-/// The file in `folder` that says how far the task of a shard is.
+/// Returns the path in `folder` of the record of a shard's task.
 pub fn record_path(folder: &Path, shard: Shard) -> PathBuf {
     folder.join(shard.file_name("run"))
 }
 
-/// A shard that cannot be had.
+/// Error of claiming a shard.
 #[derive(Debug, Error)]
 pub enum ClaimError {
-    /// Another task has it.
+    /// Shard of another task.
     #[error(
         "{}: shard {shard} is worked on already, by {by}; end one of the two tasks, or give this one another --shard or --out",
         path.display()
     )]
     Held {
-        /// The record of the other task.
+        /// Record of the other task.
         path: PathBuf,
-        /// Which shard.
+        /// The shard.
         shard: Shard,
-        /// Who has it.
+        /// The other task.
         by: String,
     },
-    /// Its record cannot be written.
+    /// Record that cannot be written.
     #[error("{} cannot be written: {error}", path.display())]
     Write {
-        /// Which file.
+        /// Path of the record.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// It was stopped while it waited for the other one to give a sign.
+    /// Request to stop, while waiting for a sign of the other task.
     #[error("stopped before it began")]
     Stopped(#[from] Cancelled),
 }
 
-/// A shard that is this task's. Dropping it gives the shard back, as stopped unless something else was said.
+/// Claim of this task on its shard. Dropping it gives the shard back, as stopped unless [`Claim::end`] said otherwise.
 #[derive(Debug)]
 pub struct Claim {
     shared: Arc<Mutex<Shared>>,
-    /// Dropped to end the thread that writes.
+    /// Sender that ends the writing thread when it is dropped.
     stop: Option<mpsc::Sender<()>>,
     beats: Option<thread::JoinHandle<()>>,
 }
@@ -177,11 +177,12 @@ struct Shared {
 }
 
 impl Claim {
-    /// Takes a shard of the `work` that is done in `folder`, which has to be there. Where another machine's task may still
-    /// have it, it waits for a sign of it.
+    /// Claims a shard of the `work` that is done in `folder`, which has to exist. Where another machine's task may
+    /// still have it, waits for a sign of that task.
     ///
     /// # Errors
-    /// [`ClaimError::Held`] where another task has it; the record cannot be written; it was stopped.
+    /// Fails with [`ClaimError::Held`] where another task has it; where the record cannot be written; where it was
+    /// stopped.
     pub fn take(folder: &Path, shard: Shard, work: &str, cancel: &Cancel) -> Result<Self, ClaimError> {
         let path = record_path(folder, shard);
         let fault = |error| ClaimError::Write { path: path.clone(), error };
@@ -238,12 +239,12 @@ impl Claim {
         Ok(Self { shared, stop: Some(stop), beats: Some(beats) })
     }
 
-    /// Says how far the task is, for the next time that it is written down.
+    /// Updates the record, for the next time that it is written.
     pub fn tell(&self, update: impl FnOnce(&mut Record)) {
         update(&mut lock(&self.shared).record);
     }
 
-    /// Says how the task ended.
+    /// Records how the task ended.
     pub fn end<T, E: std::fmt::Display>(self, outcome: &Result<T, E>, is_stopped: impl FnOnce(&E) -> bool) {
         self.tell(|record| match outcome {
             Ok(_) => record.state = State::Done,
@@ -289,7 +290,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a file holds; `None` where it is no record, such as one that was never filled.
+/// Reads the record in a file; `None` where there is no whole one, as in a file that was never filled.
 fn get(file: &mut File) -> io::Result<Option<Record>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
@@ -297,7 +298,7 @@ fn get(file: &mut File) -> io::Result<Option<Record>> {
     Ok(serde_json::from_slice(&bytes).ok())
 }
 
-/// What this machine calls itself; empty where it does not say.
+/// Returns this machine's name; empty where it has none.
 #[cfg(unix)]
 fn host() -> String {
     let mut name = [0; 256];
@@ -348,7 +349,7 @@ mod tests {
         assert_eq!(read(folder).0.state, State::Done);
     }
 
-    /// The record of a task of another machine, whose lock is not seen here.
+    /// Writes the record of a task of another machine, whose lock is not seen here.
     fn from_elsewhere(folder: &Path, beat: u64) {
         let record = Record { host: "elsewhere".to_owned(), process: 7, beat, ..Record::default() };
         fs::write(record_path(folder, SHARD), serde_json::to_vec(&record).unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! Work that many tasks do together, each a shard of it, as an array of jobs of whatever scheduler there is. They share a
-//! folder and nothing else.
+//! Work shared out among many tasks, a shard each, as an array of jobs of any scheduler. The tasks share a folder and
+//! nothing else.
 
 mod claim;
 mod shard;

@@ -1,4 +1,4 @@
-//! Which share of the work a task does.
+//! The share of the work that a task does.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -7,9 +7,9 @@ use std::str::FromStr;
 /// Shard `nth` (from 1) of `of`: every `of`th item, from the `nth` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Shard {
-    /// Which one.
+    /// Number of the shard, from 1.
     pub nth: u64,
-    /// Of how many.
+    /// Number of shards.
     pub of: u64,
 }
 
@@ -17,20 +17,20 @@ impl Shard {
     /// Shards of an array, at most: the schedulers in use take fewer.
     pub const MOST: u64 = 100_000;
 
-    /// The only one.
+    /// The only shard of undivided work.
     pub const WHOLE: Self = Self { nth: 1, of: 1 };
 
-    /// Whether the `index`th item, from 0, is this shard's.
+    /// Returns true where the `index`th item, from 0, is in this shard.
     pub fn has(self, index: u64) -> bool {
         index % self.of + 1 == self.nth
     }
 
-    /// The name of a file of this shard: `shard-3-of-8` with an ending.
+    /// Returns the name of a file of this shard: `shard-3-of-8` with an ending.
     pub fn file_name(self, ending: &str) -> String {
         format!("shard-{}-of-{}.{ending}", self.nth, self.of)
     }
 
-    /// The shard that a file of this name and ending belongs to.
+    /// Returns the shard that a file of this name and ending belongs to.
     pub fn of_file(name: &str, ending: &str) -> Option<Self> {
         let name = name.strip_prefix("shard-")?.strip_suffix(ending)?.strip_suffix('.')?;
         name.replacen("-of-", "/", 1).parse().ok()

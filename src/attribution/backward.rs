@@ -1,59 +1,47 @@
-//! The linear backward pass: rows of the attribution graph, many targets at a time.
+//! Linear backward pass: rows of the attribution graph, many targets at a time.
 //!
 //! Each target starts at its own layer and reaches no position after its own. Rows lie in blocks by position, so that
-//! the products with one layer's weights are one matrix product over all of them. Position 0 is not carried: what
-//! would flow into it is contracted with what the forward pass propagated there (see `Replacement`).
+//! the products with one layer's weights are one matrix product over all of them. Position 0 is not carried: the
+//! gradient that would flow into it is contracted with what the forward pass propagated there (see `Replacement`).
 
 use crate::attribution::TraceError;
-use crate::attribution::mix::{Blocks, Heads, Member, Source, mix};
+use crate::attribution::attention_backward::{ActiveTarget, Blocks, Heads, Source, through_attention};
 use crate::attribution::replacement::Replacement;
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::job::Cancel;
 use crate::model::Precision;
 use crate::parallel;
 use candle_core::Tensor;
 
-/// Operations of a matrix product between two looks at whether to stop: at 100 GFLOP/s 20 ms.
+/// Operations of a matrix product between two checks of the cancel flag: 20 ms at 100 GFLOP/s.
 const PIECE_OPERATIONS: usize = 2_000_000_000;
 
-/// A target of the backward pass.
-#[derive(Clone, Debug)]
-pub struct TargetRow {
-    /// The layer in front of whose MLP it reads; the number of layers for an output.
-    pub layer: usize,
-    /// Where it reads.
-    pub position: usize,
-    /// What its value multiplies the residual stream with, norms included. `[d]`
-    pub read: Vec<f32>,
-    /// What its value has besides: an encoder's bias.
-    pub constant: f32,
-}
-
-/// Rows of the attribution graph on their way.
+/// Rows of the attribution graph that are being computed.
 pub(super) struct Block<'a> {
     /// `[targets, columns]`: active features, errors, tokens.
     pub values: &'a mut [f32],
-    /// What flows from constants into each target.
+    /// Constant part of each target's value, `[targets]`.
     pub constants: Vec<f32>,
-    /// Floating-point operations of the matrix products, and of the patterns' that are none.
+    /// Floating-point operations of the matrix products and of the entry-by-entry attention patterns.
     pub operations: u64,
 }
 
-/// Gradients on their way down.
+/// Gradients at the layer that the backward pass has reached.
 struct Flow<'a> {
     targets: &'a [TargetRow],
     /// Targets whose gradient is spread over positions, by descending position.
     spread: Vec<usize>,
     blocks: Blocks,
-    /// `[blocks.rows(), d]`
+    /// Gradients of the spread targets, `[blocks.rows(), d]`.
     rows: Option<Tensor>,
     /// Targets whose gradient stands at their own position alone, by descending position.
     fresh: Vec<usize>,
-    /// `[fresh, d]`
+    /// Gradients of the fresh targets, `[fresh, d]`.
     fresh_rows: Option<Tensor>,
 }
 
 impl Flow<'_> {
-    /// All rows, those that are spread in front.
+    /// Returns all rows, the spread ones first.
     fn all_rows(&self) -> Result<Option<Tensor>, TraceError> {
         let parts: Vec<&Tensor> = self.rows.iter().chain(&self.fresh_rows).collect();
         Ok(match parts.as_slice() {
@@ -63,7 +51,7 @@ impl Flow<'_> {
         })
     }
 
-    /// Rows of one position, and whose they are.
+    /// Returns the rows of each position with the targets that they belong to.
     fn by_position(&self, n_positions: usize) -> Result<Vec<(usize, Tensor, Vec<usize>)>, TraceError> {
         let mut parts = Vec::new();
         for k in 1..n_positions {
@@ -86,16 +74,16 @@ impl Flow<'_> {
 }
 
 impl Replacement<'_> {
-    /// Columns of a row: active features, errors, tokens.
+    /// Returns the number of columns of a row: active features, errors, tokens.
     pub fn n_columns(&self) -> usize {
         self.decoders.n_active() + (self.layers.len() + 1) * self.n_positions
     }
 
-    /// Adds the direct effects on `targets` to `values`, zeros before, `[targets, columns]`; gives what flows from constants
-    /// into each target, and the floating-point operations.
+    /// Adds the direct effects on `targets` to `values` `[targets, columns]`, which hold zeros; returns each target's
+    /// constant part and the floating-point operations.
     ///
     /// # Errors
-    /// A tensor operation failed, or the work was stopped.
+    /// Fails where a tensor operation failed, or the work was stopped.
     pub fn rows(
         &self,
         targets: &[TargetRow],
@@ -113,7 +101,7 @@ impl Replacement<'_> {
         Ok((block.constants, block.operations))
     }
 
-    /// [`Replacement::rows`] on the CPU, but for targets at position 0.
+    /// Does the work of [`Replacement::rows`] on the CPU, except for targets at position 0.
     pub(super) fn rows_by_position(
         &self,
         targets: &[TargetRow],
@@ -129,7 +117,7 @@ impl Replacement<'_> {
             fresh_rows: None,
         };
         let n_layers = self.layers.len();
-        self.join(&mut flow, n_layers)?;
+        self.join(&mut flow, (n_layers, ReadSite::Attention))?;
         let top = targets.iter().map(|target| target.layer.min(n_layers - 1)).max().unwrap_or(0);
         for layer in (0..=top).rev() {
             cancel.check()?;
@@ -143,39 +131,50 @@ impl Replacement<'_> {
                 }
             } else {
                 self.pass_skip(&mut flow, layer, block, cancel)?;
-                self.join(&mut flow, layer)?;
+                self.join(&mut flow, (layer, ReadSite::Mlp))?;
                 self.contract_first_position(&flow, layer, block)?;
             }
             cancel.check()?;
             self.pass_attention(&mut flow, layer, beside_skip, block, cancel)?;
-            if self.parallel_residual {
-                self.join(&mut flow, layer)?;
-            }
+            self.join(&mut flow, (layer, ReadSite::Attention))?;
         }
         self.contract_tokens(&flow, block)
     }
 
-    /// Targets at position 0, which a prompt of one token has.
+    /// Returns where a target joins on the way down: a layer, and the part of it that it reads in front of. With a
+    /// parallel residual an MLP reads the stream in front of attention.
+    pub(super) fn joins(&self, target: &TargetRow) -> (usize, ReadSite) {
+        (target.layer, if self.parallel_residual { ReadSite::Attention } else { target.site })
+    }
+
+    /// Adds the effects on targets that read at position 0.
     fn read_first_position(&self, targets: &[TargetRow], block: &mut Block<'_>) -> Result<(), TraceError> {
-        for (i, target) in targets.iter().enumerate().filter(|(_, target)| target.position == 0) {
-            let streams: Vec<Vec<f32>> = self.first_position[target.layer].to_vec2()?;
-            let dot = |stream: &[f32]| stream.iter().zip(&target.read).map(|(a, b)| a * b).sum::<f32>();
+        for (i, target) in targets.iter().enumerate() {
+            let Some(read) = target.read_at(0, self.d_model) else { continue };
+            let (layer, site) = self.joins(target);
+            let streams: Vec<Vec<f32>> = match site {
+                ReadSite::Attention => self.first_position[layer].to_vec2()?,
+                ReadSite::Mlp => self.first_position_mid[layer].to_vec2()?,
+            };
+            let dot = |stream: &[f32]| stream.iter().zip(read).map(|(a, b)| a * b).sum::<f32>();
             block.values[i * self.n_columns() + self.token_column(0)] += dot(&streams[0]);
             block.constants[i] += dot(&streams[1]);
         }
         Ok(())
     }
 
-    /// The column of a token.
+    /// Returns the column of a token.
     pub(super) fn token_column(&self, position: usize) -> usize {
         self.decoders.n_active() + self.layers.len() * self.n_positions + position
     }
 
-    /// Lets the targets that read what `layer`'s MLP does (or the final norm) enter.
-    fn join(&self, flow: &mut Flow<'_>, layer: usize) -> Result<(), TraceError> {
+    /// Adds the targets that read `at` this point to the flow.
+    fn join(&self, flow: &mut Flow<'_>, at: (usize, ReadSite)) -> Result<(), TraceError> {
         let targets = flow.targets;
-        let joins = |target: &TargetRow| target.layer == layer && target.position > 0;
-        let new: Vec<usize> = (0..targets.len()).filter(|i| joins(&targets[*i])).collect();
+        let joins = |target: &TargetRow| self.joins(target) == at && target.position > 0;
+        let new = (0..targets.len()).filter(|i| joins(&targets[*i]));
+        let (several, new): (Vec<usize>, Vec<usize>) = new.partition(|i| targets[*i].reads_several(self.d_model));
+        self.join_spread(flow, &several)?;
         if new.is_empty() {
             return Ok(());
         }
@@ -192,6 +191,46 @@ impl Replacement<'_> {
         flow.fresh = order.iter().map(|i| unsorted[*i as usize]).collect();
         let order = Tensor::from_vec(order, unsorted.len(), &self.device)?;
         flow.fresh_rows = Some(rows.index_select(&order, 0)?);
+        Ok(())
+    }
+
+    /// Adds targets that read at all positions up to their own to the flow.
+    fn join_spread(&self, flow: &mut Flow<'_>, new: &[usize]) -> Result<(), TraceError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        /// Place of a member's rows: an offset into each block, or the row from which those of positions 1 to its last
+        /// follow.
+        enum Rows {
+            InBlocks(usize),
+            From(usize),
+        }
+        let (targets, d, old_rows) = (flow.targets, self.d_model, flow.blocks.rows());
+        let mut reads = Vec::new();
+        let spread = flow.spread.iter().enumerate().map(|(rank, target)| (*target, Rows::InBlocks(rank)));
+        let mut members: Vec<(usize, Rows)> = spread.collect();
+        for target in new {
+            members.push((*target, Rows::From(old_rows + reads.len() / d)));
+            reads.extend_from_slice(&targets[*target].read[d..]);
+        }
+        members.sort_by_key(|(target, _)| std::cmp::Reverse(targets[*target].position));
+        let merged = Blocks::new(self.n_positions, members.iter().map(|(target, _)| targets[*target].position));
+        let mut from = Vec::with_capacity(merged.rows());
+        for k in 1..self.n_positions {
+            from.extend(members[..merged.block(k).1].iter().map(|(_, rows)| match rows {
+                Rows::InBlocks(rank) => (flow.blocks.block(k).0 + rank) as u32,
+                Rows::From(first) => (first + k - 1) as u32,
+            }));
+        }
+        let n_reads = reads.len() / d;
+        let reads = Tensor::from_vec(reads, (n_reads, d), &self.device)?;
+        let rows = match flow.rows.take() {
+            Some(rows) => Tensor::cat(&[&rows, &reads], 0)?,
+            None => reads,
+        };
+        flow.rows = Some(rows.index_select(&Tensor::from_vec(from, merged.rows(), &self.device)?, 0)?);
+        flow.spread = members.into_iter().map(|(target, _)| target).collect();
+        flow.blocks = merged;
         Ok(())
     }
 
@@ -228,7 +267,7 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// The skip connection of `layer`: feature output to feature input.
+    /// Carries the gradient through the skip connection of `layer`, from feature output to feature input.
     fn pass_skip(
         &self,
         flow: &mut Flow<'_>,
@@ -261,7 +300,7 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Contracts the gradient at `layer`'s attention output with what came there from position 0.
+    /// Contracts the gradient at `layer`'s attention output with what attention carries there from position 0.
     fn contract_first_position(&self, flow: &Flow<'_>, layer: usize, block: &mut Block<'_>) -> Result<(), TraceError> {
         let (columns, token) = (self.n_columns(), self.token_column(0));
         for (position, rows, whose) in flow.by_position(self.n_positions)? {
@@ -276,9 +315,9 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Fresh targets become spread. The
-    /// gradients at what attention writes are `beside_skip`, where a skip connection has been added to the residual branch
-    /// beside it.
+    /// Carries the gradient through attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T.
+    /// Unspread targets become spread. `beside_skip` holds the gradients at attention's output where a skip connection
+    /// beside it has been added to the residual branch.
     fn pass_attention(
         &self,
         flow: &mut Flow<'_>,
@@ -291,9 +330,11 @@ impl Replacement<'_> {
         let Some(input) = flow.all_rows()? else { return Ok(()) };
         let position = |target: usize| flow.targets[target].position;
         let spread = flow.spread.iter().enumerate().map(|(rank, t)| (*t, Source::Spread(rank)));
-        let fresh = flow.fresh.iter().enumerate().map(|(row, t)| (*t, Source::Fresh(row)));
-        let mut members: Vec<Member> =
-            spread.chain(fresh).map(|(target, source)| Member { target, position: position(target), source }).collect();
+        let fresh = flow.fresh.iter().enumerate().map(|(row, t)| (*t, Source::Unspread(row)));
+        let mut members: Vec<ActiveTarget> = spread
+            .chain(fresh)
+            .map(|(target, source)| ActiveTarget { target, position: position(target), source })
+            .collect();
         // Stable: where nothing is fresh the order stays, and rows need no moving.
         members.sort_by_key(|member| std::cmp::Reverse(member.position));
         let merged = Blocks::new(self.n_positions, members.iter().map(|member| member.position));
@@ -305,13 +346,13 @@ impl Replacement<'_> {
             n_kv_heads: self.n_kv_heads,
             n_positions: self.n_positions,
         };
-        let at_values = mix(&heads, &at_queries, &members, &flow.blocks, &merged, cancel)?;
+        let at_values = through_attention(&heads, &at_queries, &members, &flow.blocks, &merged, cancel)?;
         let (d_attn, d_kv) = (at_queries.dim(1)?, at_values.dim(1)?);
         drop(at_queries);
         let carried = product(&at_values, &frozen.value, self.precision, cancel)?;
         drop(at_values);
         block.operations += 2 * (self.d_model * (input.dim(0)? * d_attn + merged.rows() * d_kv)) as u64;
-        let pairs: usize = members.iter().map(Member::pairs).sum();
+        let pairs: usize = members.iter().map(ActiveTarget::pairs).sum();
         block.operations += 2 * (pairs * d_attn) as u64;
         let stays = if flow.fresh.is_empty() { input } else { self.spread_out(&input, &members, flow, &merged)? };
         flow.rows = Some(stays.add(&carried)?);
@@ -322,12 +363,12 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Lays `input` (spread rows, then fresh ones) out in the blocks of all members; a fresh member's rows are 0 but at
-    /// its own position.
+    /// Lays `input` (spread rows, then fresh ones) out in the blocks of all members; a fresh member's rows are 0 except
+    /// at its own position.
     fn spread_out(
         &self,
         input: &Tensor,
-        members: &[Member],
+        members: &[ActiveTarget],
         flow: &Flow<'_>,
         merged: &Blocks,
     ) -> Result<Tensor, TraceError> {
@@ -337,14 +378,14 @@ impl Replacement<'_> {
         for k in 1..self.n_positions {
             from.extend(members[..merged.block(k).1].iter().map(|member| match member.source {
                 Source::Spread(rank) => (flow.blocks.block(k).0 + rank) as u32,
-                Source::Fresh(row) if member.position == k => (flow.blocks.rows() + row) as u32,
-                Source::Fresh(_) => zero,
+                Source::Unspread(row) if member.position == k => (flow.blocks.rows() + row) as u32,
+                Source::Unspread(_) => zero,
             }));
         }
         Ok(padded.index_select(&Tensor::from_vec(from, merged.rows(), &self.device)?, 0)?)
     }
 
-    /// Contracts what reached the embeddings.
+    /// Contracts the gradients that reached the embeddings.
     fn contract_tokens(&self, flow: &Flow<'_>, block: &mut Block<'_>) -> Result<(), TraceError> {
         let columns = self.n_columns();
         for (position, rows, whose) in flow.by_position(self.n_positions)? {
@@ -362,7 +403,7 @@ impl Replacement<'_> {
     }
 }
 
-/// `rows` `[n, k]` times `weight` `[k, m]`, looking now and then whether to stop.
+/// Multiplies `rows` `[n, k]` by `weight` `[k, m]`, checking now and then whether to stop.
 fn product(rows: &Tensor, weight: &Tensor, precision: Precision, cancel: &Cancel) -> Result<Tensor, TraceError> {
     let ((n, k), m) = (rows.dims2()?, weight.dim(1)?);
     let step = (PIECE_OPERATIONS / (2 * k * m).max(1)).max(1);
@@ -382,17 +423,17 @@ fn product(rows: &Tensor, weight: &Tensor, precision: Precision, cancel: &Cancel
 mod tests {
     use super::*;
     use crate::attribution::{Capture, Engine};
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use crate::job::Monitor;
     use candle_core::Device;
     use std::path::Path;
 
-    /// Decoders read again for each block, and blocks of other sizes, on a model whose features write into several
-    /// layers and through a norm behind them.
+    /// Compares held decoders with decoders read again for each block, and block sizes, on a model whose features write
+    /// into several layers and through a norm behind them.
     #[test]
     fn rows_do_not_depend_on_what_is_held() {
         let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gemma2_clt_jumprelu");
-        let place = |which: &str| Place::directory(&case.join(which)).unwrap();
+        let place = |which: &str| FileSource::directory(&case.join(which)).unwrap();
         let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
         let ids: Vec<u32> = engine.read("the capital of France is").unwrap().iter().map(|token| token.id).collect();
         let (d, n_layers, monitor) = (engine.model.spec.d_model, engine.model.spec.n_layers, Monitor::default());
@@ -401,7 +442,7 @@ mod tests {
             .flat_map(|layer| (1..ids.len()).map(move |position| (layer, position)))
             .map(|(layer, position)| {
                 let read = (0..d).map(|i| noise(i + 100 * layer + 7 * position)).collect();
-                TargetRow { layer, position, read, constant: 0.5 }
+                TargetRow { layer, site: ReadSite::Mlp, position, read, constant: 0.5 }
             })
             .collect();
         let [held, read_again] = [true, false].map(|held| {

@@ -1,28 +1,28 @@
-//! One forward pass of the real model, with everything kept that the local replacement model freezes.
+//! Forward pass of the real model that keeps everything the local replacement model freezes.
 
 use crate::attribution::{TraceError, sizes};
 use crate::job::Monitor;
-use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::{Active, Transcoder};
 use candle_core::Tensor;
 
-/// Positions whose activations and errors count as zero: the leading special token, whose activations are huge and
-/// say nothing.
+/// Leading positions whose activations and errors count as zero: the leading special token, whose activations are huge
+/// and say nothing.
 const ZEROED: usize = 1;
 
-/// The same for Gemma-3 instruction models, whose every prompt begins `<bos><start_of_turn>user` and a newline.
+/// Such positions of Gemma-3 instruction models, whose every prompt begins `<bos><start_of_turn>user` and a newline.
 const ZEROED_OF_GEMMA_3_IT: usize = 4;
 
-/// What one layer computed for a prompt of `P` tokens.
+/// Intermediates of one layer for a prompt of `P` tokens.
 #[derive(Clone, Debug)]
 pub struct CapturedLayer {
     /// Attention pattern `[heads, P, P]` (query, key).
     pub pattern: Tensor,
-    /// The norms' divisors, `[P, 1]` each.
-    pub divisors: Divisors,
-    /// What the layer's features read, `[P, d]`.
+    /// Norm scales, `[P, 1]` each.
+    pub norm_scales: NormScales,
+    /// Feature input, `[P, d]`.
     pub feature_input: Tensor,
-    /// What they reconstruct, `[P, d]`.
+    /// Feature output, which the features reconstruct, `[P, d]`.
     pub feature_output: Tensor,
     /// Features with a non-zero activation, by position, then feature.
     pub active: Vec<Active>,
@@ -31,15 +31,17 @@ pub struct CapturedLayer {
 /// One forward pass.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// The prompt, leading special token included, `[P]`.
+    /// Ids of the prompt, leading special token included, `[P]`.
     pub ids: Vec<u32>,
-    /// Positions, from the first, whose activations and errors count as zero.
+    /// Number of leading positions whose activations and errors count as zero.
     pub zeroed: usize,
-    /// The layers.
+    /// Layers.
     pub layers: Vec<CapturedLayer>,
-    /// The final norm's divisors, `[P, 1]`.
+    /// The residual stream in front of each layer, `[P, d]` each; none where it was not asked for.
+    pub streams: Vec<Tensor>,
+    /// Divisor of the final norm, `[P, 1]`.
     pub final_divisor: Tensor,
-    /// The final norm's output, `[P, d]`.
+    /// Output of the final norm, `[P, d]`.
     pub final_output: Tensor,
 }
 
@@ -47,77 +49,108 @@ impl Capture {
     /// Runs `model` on `ids` and encodes each layer's feature input.
     ///
     /// # Errors
-    /// Weights cannot be read, a value leaves the range of f32, or the work was stopped.
+    /// Fails where weights cannot be read, a value leaves the range of f32, or the work was stopped.
     pub fn run(
         model: &Transformer,
         transcoder: &Transcoder,
         ids: &[u32],
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
+        Self::recorded(model, transcoder, ids, false, monitor)
+    }
+
+    /// The same, with the residual stream in front of each layer.
+    ///
+    /// # Errors
+    /// As [`Capture::run`].
+    pub fn with_streams(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        ids: &[u32],
+        monitor: &Monitor,
+    ) -> Result<Self, TraceError> {
+        Self::recorded(model, transcoder, ids, true, monitor)
+    }
+
+    fn recorded(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        ids: &[u32],
+        keeps_streams: bool,
+        monitor: &Monitor,
+    ) -> Result<Self, TraceError> {
         if transcoder.config.is_dictionary() {
             return Err(TraceError::Dictionary(transcoder.name()));
         }
-        let zeroed = zeroed_positions(&transcoder.config.model_name).min(ids.len());
-        let mut kept = Kept {
+        let zeroed = zeroed_positions(transcoder.trained_on()).min(ids.len());
+        let mut kept = Recorder {
             model,
             transcoder,
             n_positions: ids.len(),
             zeroed,
+            keeps_streams,
             monitor,
+            streams: Vec::new(),
             patterns: Vec::new(),
-            divisors: Vec::new(),
+            norm_scales: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             active: Vec::new(),
         };
         let resid = model.forward(model.prompt(ids)?, &mut kept, monitor.cancel())?;
         let (final_output, final_divisor) = model.last_normed(&resid, None)?;
-        Ok(Self { ids: ids.to_vec(), zeroed, layers: kept.layers(), final_divisor, final_output })
+        let streams = std::mem::take(&mut kept.streams);
+        Ok(Self { ids: ids.to_vec(), zeroed, layers: kept.layers(), streams, final_divisor, final_output })
     }
 
-    /// Tokens, `P`.
+    /// Returns the number of tokens, `P`.
     pub fn n_positions(&self) -> usize {
         self.ids.len()
     }
 
-    /// Active features of all layers, `A`.
+    /// Returns the number of active features of all layers, `A`.
     pub fn n_active(&self) -> usize {
         self.layers.iter().map(|layer| layer.active.len()).sum()
     }
 }
 
-/// What a pass keeps, by layer.
-struct Kept<'a> {
+/// Hooks that record a pass, layer by layer.
+struct Recorder<'a> {
     model: &'a Transformer,
     transcoder: &'a Transcoder,
     n_positions: usize,
     zeroed: usize,
+    keeps_streams: bool,
     monitor: &'a Monitor,
+    streams: Vec<Tensor>,
     patterns: Vec<Tensor>,
-    divisors: Vec<Divisors>,
+    norm_scales: Vec<NormScales>,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     active: Vec<Vec<Active>>,
 }
 
-impl Kept<'_> {
+impl Recorder<'_> {
     fn layers(self) -> Vec<CapturedLayer> {
         let features = self.inputs.into_iter().zip(self.outputs).zip(self.active);
-        let layer = |((pattern, divisors), ((feature_input, feature_output), active))| CapturedLayer {
+        let layer = |((pattern, norm_scales), ((feature_input, feature_output), active))| CapturedLayer {
             pattern,
-            divisors,
+            norm_scales,
             feature_input,
             feature_output,
             active,
         };
-        self.patterns.into_iter().zip(self.divisors).zip(features).map(layer).collect()
+        self.patterns.into_iter().zip(self.norm_scales).zip(features).map(layer).collect()
     }
 }
 
-impl Hooks for Kept<'_> {
+impl Hooks for Recorder<'_> {
     type Error = TraceError;
 
-    fn resid_pre(&mut self, layer: usize, _: &mut Tensor) -> Result<(), TraceError> {
+    fn resid_pre(&mut self, layer: usize, resid: &mut Tensor) -> Result<(), TraceError> {
+        if self.keeps_streams {
+            self.streams.push(resid.clone());
+        }
         Ok(self.monitor.report("forward pass", layer as u64, self.model.spec.n_layers as u64)?)
     }
 
@@ -144,15 +177,15 @@ impl Hooks for Kept<'_> {
         Ok(())
     }
 
-    fn resid_post(&mut self, layer: usize, _: &mut Tensor, divisors: Divisors) -> Result<(), TraceError> {
-        self.divisors.push(divisors);
+    fn resid_post(&mut self, layer: usize, _: &mut Tensor, norm_scales: NormScales) -> Result<(), TraceError> {
+        self.norm_scales.push(norm_scales);
         let (spec, n_features) = (&self.model.spec, self.transcoder.n_features(layer));
         self.monitor.count(sizes::layer_operations(spec, n_features, self.n_positions));
         Ok(())
     }
 }
 
-/// How many positions count as zero for a transcoder of the model that is called so.
+/// Returns how many leading positions count as zero for a transcoder of the model of this name.
 pub(super) fn zeroed_positions(model_name: &str) -> usize {
     if model_name.contains("gemma-3") && model_name.ends_with("-it") { ZEROED_OF_GEMMA_3_IT } else { ZEROED }
 }

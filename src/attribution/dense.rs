@@ -1,14 +1,15 @@
-//! The backward pass on a device with memory of its own.
+//! Backward pass on a device with memory of its own.
 //!
-//! The CPU's form (`backward`) touches only the rows that a target needs and looks at each position in turn. A card wants
-//! few and large operations and no waiting: here the gradients of a group of targets stand in full over the positions
-//! 1 to the group's last, one batched product contracts them with all that a layer's positions wrote, and what was found
-//! is copied to the host once a group, while the card already works on the next one.
+//! The CPU's form (`backward`) touches only the rows that a target needs and looks at each position in turn. A card
+//! wants few and large operations and no waiting: here the gradients of a group of targets stand in full over positions
+//! 1 to the group's last, one batched product contracts them with all that a layer's positions wrote, and the effects
+//! are copied to the host once a group, while the card already works on the next one.
 
 use crate::attribution::TraceError;
-use crate::attribution::backward::{Block, TargetRow};
+use crate::attribution::backward::Block;
+use crate::attribution::decoder_rows::DecoderRows;
 use crate::attribution::replacement::Replacement;
-use crate::attribution::written::Writes;
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::job::Cancel;
 use crate::model::{Precision, Staging};
 use crate::parallel;
@@ -16,27 +17,37 @@ use candle_core::Tensor;
 use std::cmp::Reverse;
 use std::sync::PoisonError;
 
-/// Operations of a layer's matrix products over one group: some milliseconds of a fast card, many times what its
-/// launches take.
+/// Operations of a layer's matrix products over one group: some milliseconds of a fast card, many times its launch
+/// overhead.
 const GROUP_OPERATIONS: usize = 160_000_000_000;
 
-/// The fewest and the most rows (targets times positions) of a group.
+/// Fewest and most rows (targets times positions) of a group.
 const GROUP_ROWS: (usize, usize) = (2048, 32_768);
 
-/// Rows of gradients that a group has at most, for products of this width; a target with more positions stands alone.
+/// Returns the most rows of gradients of a group, for products of this width; a target with more positions stands
+/// alone.
 pub(super) fn group_rows(d: usize, d_attn: usize, d_kv: usize) -> usize {
     (GROUP_OPERATIONS / (2 * d * (d_attn + d_kv)).max(1)).clamp(GROUP_ROWS.0, GROUP_ROWS.1)
 }
 
+/// Read vectors of a group's members, on the device.
+enum Reads {
+    /// Each at one position: vectors `[members, d]`, and their positions from 1 on, as ones and zeros `[last position,
+    /// members]`.
+    AtOne(Tensor, Tensor),
+    /// Some of them at several, from position 1 on: `[last position, members, d]`.
+    AtSeveral(Tensor),
+}
+
 /// Targets whose gradients are carried together.
 struct Group {
-    /// Indices of targets, by descending layer: those that have joined are the first ones.
+    /// Indices of targets, in the order in which they join: those that have joined are the first ones.
     members: Vec<usize>,
-    /// The largest of their positions.
+    /// Largest of their positions.
     last: usize,
 }
 
-/// Groups of targets at like positions, which keeps small what is carried for nothing. Targets at position 0 are in none.
+/// Groups targets at like positions, which keeps padding small. Targets at position 0 are in no group.
 fn groups(targets: &[TargetRow], most_rows: usize) -> Vec<Group> {
     let mut order: Vec<usize> = (0..targets.len()).filter(|t| targets[*t].position > 0).collect();
     order.sort_by_key(|t| Reverse(targets[*t].position));
@@ -52,22 +63,24 @@ fn groups(targets: &[TargetRow], most_rows: usize) -> Vec<Group> {
             None => groups.push(Group { members: vec![target], last: position }),
         }
     }
-    groups.iter_mut().for_each(|group| group.members.sort_by_key(|t| Reverse(targets[*t].layer)));
+    // On the way down, what is read in front of an MLP comes before what is read in front of the attention below it.
+    let order = |target: &TargetRow| Reverse((target.layer, target.site == ReadSite::Mlp));
+    groups.iter_mut().for_each(|group| group.members.sort_by_key(|t| order(&targets[*t])));
     groups
 }
 
-/// What some of a group's effects are effects of.
+/// Sources of some of a group's effects.
 #[derive(Clone, Copy)]
 enum Of {
-    /// What a layer wrote at positions from `first` on, padded to the most rows that one of them has.
-    Writes { layer: usize, first: usize },
-    /// What attention carried from position 0: of token 0, and of constants.
+    /// Vectors that a layer wrote at positions from `first` on, padded to the most rows of one of them.
+    DecoderRows { layer: usize, first: usize },
+    /// Vectors that attention carried from position 0: of token 0, and of constants.
     FirstPosition,
-    /// The embeddings, and learned positions where there are any.
+    /// Embeddings, and learned positions where there are any.
     Tokens,
 }
 
-/// Effects `[positions, members, width]` on the first members of a group, from `start` on among all of the group's.
+/// Effects `[positions, members, width]` on the first members of a group, at `start` among all of the group's effects.
 struct Found {
     of: Of,
     start: usize,
@@ -77,35 +90,34 @@ struct Found {
 }
 
 impl Found {
-    /// The effects on one member at the `nth` of the positions, among all `effects` of the group.
+    /// Returns the effects on one member at the `nth` position, from all `effects` of the group.
     fn at<'a>(&self, effects: &'a [f32], nth: usize, member: usize) -> &'a [f32] {
         let start = self.start + (nth * self.members + member) * self.width;
         &effects[start..start + self.width]
     }
 }
 
-/// A group on its way down the layers.
+/// Group at the layer that its backward pass has reached.
 struct Flow<'a> {
     frozen: &'a Replacement<'a>,
     targets: &'a [TargetRow],
     group: &'a Group,
-    /// Members that have joined.
+    /// Number of members that have joined.
     joined: usize,
-    /// Of those, the ones that have passed attention and stand at several positions.
+    /// Number of members that have passed attention and stand at several positions.
     spread: usize,
-    /// As [`Replacement::send_reads`] gives them.
-    reads: (Tensor, Tensor),
-    /// `[last position of the group, joined, d]`, from position 1 on.
+    reads: Reads,
+    /// Gradients from position 1 on, `[last position of the group, joined, d]`.
     gradients: Option<Tensor>,
     found: Vec<Found>,
     effects: Vec<Tensor>,
-    /// How many effects there are.
+    /// Number of effects.
     n_effects: usize,
-    /// Floating-point operations that the rows need; those on zeros are not counted.
+    /// Floating-point operations that the rows need, without those on zeros.
     operations: u64,
 }
 
-/// A group whose work is under way on the device.
+/// Group whose work is under way on the device.
 struct Pending<'a> {
     group: &'a Group,
     found: Vec<Found>,
@@ -113,10 +125,10 @@ struct Pending<'a> {
 }
 
 impl Replacement<'_> {
-    /// Adds the direct effects on `targets` to `block`, but for those at position 0.
+    /// Adds the direct effects on `targets` to `block`, except for those at position 0.
     ///
     /// # Errors
-    /// A tensor operation failed, or the work was stopped.
+    /// Fails where a tensor operation failed, or the work was stopped.
     pub(super) fn rows_in_full(
         &self,
         targets: &[TargetRow],
@@ -154,15 +166,21 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Brings to the device what the members read, one row of `d` numbers each, and behind them which of the positions
-    /// from 1 on each member is at, as ones and zeros: `[members, d]` and `[last position, members]`.
-    fn send_reads(
-        &self,
-        targets: &[TargetRow],
-        group: &Group,
-        staging: &mut Staging,
-    ) -> Result<(Tensor, Tensor), TraceError> {
+    /// Copies the read vectors of the members to the device.
+    fn send_reads(&self, targets: &[TargetRow], group: &Group, staging: &mut Staging) -> Result<Reads, TraceError> {
         let (n, d, last) = (group.members.len(), self.d_model, group.last);
+        if group.members.iter().any(|t| targets[*t].reads_several(d)) {
+            let sent = staging.send(last * n * d, &self.device, |numbers| {
+                let rows = numbers.chunks_mut(d).enumerate().collect();
+                parallel::each(rows, last * n * d, |(nth, row): (usize, &mut [f32])| {
+                    match targets[group.members[nth % n]].read_at(1 + nth / n, d) {
+                        Some(read) => row.copy_from_slice(read),
+                        None => row.fill(0.0),
+                    }
+                });
+            })?;
+            return Ok(Reads::AtSeveral(sent.reshape((last, n, d))?));
+        }
         let sent = staging.send(n * (d + last), &self.device, |numbers| {
             let (reads, at) = numbers.split_at_mut(n * d);
             let rows = reads.chunks_mut(d).zip(&group.members).collect();
@@ -174,10 +192,11 @@ impl Replacement<'_> {
                 at.iter_mut().zip(is_there).for_each(|(at, is_there)| *at = is_there);
             }
         })?;
-        Ok((sent.narrow(0, 0, n * d)?.reshape((n, d))?, sent.narrow(0, n * d, n * last)?.reshape((last, n))?))
+        let (reads, at) = (sent.narrow(0, 0, n * d)?, sent.narrow(0, n * d, n * last)?);
+        Ok(Reads::AtOne(reads.reshape((n, d))?, at.reshape((last, n))?))
     }
 
-    /// Puts a group's effects in the places of its members' rows.
+    /// Adds a group's effects to its members' rows.
     fn put(&self, group: &Group, found: &[Found], effects: &[f32], block: &mut Block<'_>) {
         let columns = self.n_columns();
         let mut rows: Vec<Option<(&mut [f32], &mut f32)>> =
@@ -191,12 +210,12 @@ impl Replacement<'_> {
         });
     }
 
-    /// The part of [`Replacement::put`] that one member has in some of the effects.
+    /// Adds the effects on one member from some of the group's effects; part of [`Replacement::put`].
     fn put_one(&self, found: &Found, member: usize, effects: &[f32], out: &mut [f32], constant: &mut f32) {
         for nth in 0..found.positions {
             let effects = found.at(effects, nth, member);
             match found.of {
-                Of::Writes { layer, first } => {
+                Of::DecoderRows { layer, first } => {
                     let Some(writes) = &self.layers[layer].writes[first + nth] else { continue };
                     writes.add(&effects[..writes.n_rows()], out, constant);
                 }
@@ -214,7 +233,7 @@ impl Replacement<'_> {
 }
 
 impl<'a> Flow<'a> {
-    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group, reads: (Tensor, Tensor)) -> Self {
+    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group, reads: Reads) -> Self {
         Self {
             frozen,
             targets,
@@ -230,12 +249,12 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Starts all of the group's work; nothing waits for the device. Gives what the effects are of, the effects one after
-    /// the other, and the operations.
+    /// Starts all of the group's work without waiting for the device. Returns the sources of the effects, the effects
+    /// one after the other, and the operations.
     fn run(mut self, cancel: &Cancel) -> Result<(Vec<Found>, Option<Tensor>, u64), TraceError> {
         let n_layers = self.frozen.layers.len();
         let top = self.group.members.first().map_or(0, |t| self.targets[*t].layer.min(n_layers - 1));
-        self.join(n_layers)?;
+        self.join((n_layers, ReadSite::Attention))?;
         for layer in (0..=top).rev() {
             cancel.check()?;
             self.contract_writes(layer)?;
@@ -244,13 +263,13 @@ impl<'a> Flow<'a> {
                 let beside_skip = self.gradients.clone();
                 self.pass_skip(layer)?;
                 self.pass_attention(layer, beside_skip)?;
-                self.join(layer)?;
             } else {
                 self.pass_skip(layer)?;
-                self.join(layer)?;
+                self.join((layer, ReadSite::Mlp))?;
                 self.contract_first_position(layer)?;
                 self.pass_attention(layer, None)?;
             }
+            self.join((layer, ReadSite::Attention))?;
         }
         self.contract_tokens()?;
         let effects = match self.effects.as_slice() {
@@ -260,13 +279,16 @@ impl<'a> Flow<'a> {
         Ok((self.found, effects, self.operations))
     }
 
-    /// The positions of the members that have joined, and whether each has passed attention.
+    /// Returns the position of each member that has joined, and whether it has passed attention or reads at several.
     fn members(&self) -> impl Iterator<Item = (usize, bool)> {
         let joined = self.group.members[..self.joined].iter().enumerate();
-        joined.map(|(nth, target)| (self.targets[*target].position, nth < self.spread))
+        joined.map(|(nth, target)| {
+            let target = &self.targets[*target];
+            (target.position, nth < self.spread || target.reads_several(self.frozen.d_model))
+        })
     }
 
-    /// Rows of gradients that are not zero.
+    /// Returns the number of rows of gradients that are not zero.
     fn rows(&self) -> usize {
         self.members().map(|(position, is_spread)| if is_spread { position } else { 1 }).sum()
     }
@@ -279,16 +301,20 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// Lets the members that read in front of `layer`'s MLP (or the final norm) enter, each at its own position.
-    fn join(&mut self, layer: usize) -> Result<(), TraceError> {
-        let waiting = self.group.members[self.joined..].iter().map(|t| &self.targets[*t]);
-        let new: Vec<&TargetRow> = waiting.take_while(|target| target.layer == layer).collect();
-        if new.is_empty() {
+    /// Adds the members that read `at` this point to the flow.
+    fn join(&mut self, at: (usize, ReadSite)) -> Result<(), TraceError> {
+        let waiting = self.group.members[self.joined..].iter().map(|t| self.frozen.joins(&self.targets[*t]));
+        let n = waiting.take_while(|joins| *joins == at).count();
+        if n == 0 {
             return Ok(());
         }
-        let (n, (reads, at)) = (new.len(), &self.reads);
-        let reads = reads.narrow(0, self.joined, n)?.unsqueeze(0)?;
-        let fresh = at.narrow(1, self.joined, n)?.unsqueeze(2)?.broadcast_mul(&reads)?;
+        let fresh = match &self.reads {
+            Reads::AtOne(reads, at) => {
+                let reads = reads.narrow(0, self.joined, n)?.unsqueeze(0)?;
+                at.narrow(1, self.joined, n)?.unsqueeze(2)?.broadcast_mul(&reads)?
+            }
+            Reads::AtSeveral(reads) => reads.narrow(1, self.joined, n)?.contiguous()?,
+        };
         self.gradients = Some(match self.gradients.take() {
             Some(gradients) => Tensor::cat(&[&gradients, &fresh], 1)?,
             None => fresh,
@@ -314,17 +340,17 @@ impl<'a> Flow<'a> {
             let positions = run.rows.dim(0)?.min(last + 1 - run.first);
             let at = gradients.narrow(0, run.first - 1, positions)?;
             let effects = at.matmul(&run.rows.narrow(0, 0, positions)?.t()?)?;
-            self.push(Of::Writes { layer, first: run.first }, &effects)?;
+            self.push(Of::DecoderRows { layer, first: run.first }, &effects)?;
         }
         let written = of_layer.writes.iter().take(last + 1);
-        let counts: Vec<usize> = written.map(|writes| writes.as_ref().map_or(0, Writes::n_rows)).collect();
+        let counts: Vec<usize> = written.map(|writes| writes.as_ref().map_or(0, DecoderRows::n_rows)).collect();
         let up_to = |position: usize| counts[..=position].iter().sum::<usize>();
         let met = self.members().map(|(position, spread)| if spread { up_to(position) } else { counts[position] });
         self.operations += 2 * (met.sum::<usize>() * frozen.d_model) as u64;
         Ok(())
     }
 
-    /// The skip connection of `layer`: feature output to feature input.
+    /// Carries the gradients through the skip connection of `layer`, from feature output to feature input.
     fn pass_skip(&mut self, layer: usize) -> Result<(), TraceError> {
         let Some(skip) = &self.frozen.layers[layer].skip else { return Ok(()) };
         let Some(gradients) = self.gradients.take() else { return Ok(()) };
@@ -339,7 +365,7 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// Contracts the gradients at `layer`'s attention output with what came there from position 0.
+    /// Contracts the gradients at `layer`'s attention output with what attention carries there from position 0.
     fn contract_first_position(&mut self, layer: usize) -> Result<(), TraceError> {
         let Some(gradients) = &self.gradients else { return Ok(()) };
         let sources = self.frozen.layers[layer].from_first.narrow(0, 1, self.group.last)?;
@@ -348,8 +374,9 @@ impl<'a> Flow<'a> {
         self.push(Of::FirstPosition, &effects)
     }
 
-    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. All members are spread then. The
-    /// gradients at what attention writes are `beside_skip`, where the residual branch holds a skip connection's beside it.
+    /// Carries the gradients through attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T.
+    /// All members are spread then. `beside_skip` holds the gradients at attention's output where the residual branch
+    /// has a skip connection's added.
     fn pass_attention(&mut self, layer: usize, beside_skip: Option<Tensor>) -> Result<(), TraceError> {
         let Some(gradients) = self.gradients.take() else { return Ok(()) };
         let (whole, frozen) = (self.frozen, &self.frozen.layers[layer]);
@@ -377,7 +404,7 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// Contracts what reached the embeddings.
+    /// Contracts the gradients that reached the embeddings.
     fn contract_tokens(&mut self) -> Result<(), TraceError> {
         let Some(gradients) = &self.gradients else { return Ok(()) };
         let kinds: Vec<Tensor> = std::iter::once(&self.frozen.embeddings)
@@ -393,7 +420,7 @@ impl<'a> Flow<'a> {
 mod tests {
     use super::*;
     use crate::attribution::{Capture, Engine};
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use crate::job::Monitor;
     use candle_core::Device;
     use std::path::Path;
@@ -401,14 +428,17 @@ mod tests {
     const CASES: [&str; 5] =
         ["gemma2_clt_jumprelu", "gemma3_plt_jumprelu_skip", "gpt2_plt_relu", "llama_plt_topk", "neox_plt_relu_skip"];
 
-    /// Targets at every layer and position, `of_each` of them, in no order.
+    /// Targets at every layer and position, `of_each` of them in front of attention and of MLPs, in no order; every third
+    /// reads at all positions up to its own.
     fn targets(n_layers: usize, n_positions: usize, d: usize, of_each: usize) -> Vec<TargetRow> {
         let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();
         let count = (n_layers + 1) * n_positions * of_each;
         let nth = |i: usize| {
             let (layer, position) = (i / n_positions % (n_layers + 1), i % n_positions);
-            let read = (0..d).map(|j| noise(j + 31 * i)).collect();
-            TargetRow { layer, position, read, constant: noise(7 * i) }
+            let site = if layer == n_layers || i.is_multiple_of(2) { ReadSite::Attention } else { ReadSite::Mlp };
+            let reads = if i.is_multiple_of(3) { position + 1 } else { 1 };
+            let read = (0..d * reads).map(|j| noise(j + 31 * i)).collect();
+            TargetRow { layer, site, position, read, constant: noise(7 * i) }
         };
         // The step has no divisor in common with the count, so that each is met once.
         let step = (count / 3..)
@@ -417,13 +447,13 @@ mod tests {
         (0..count).map(|i| nth(i * step % count)).collect()
     }
 
-    /// The CPU's form and this one, on models with skip connections, norms behind, learned positions, a parallel residual,
-    /// features that write into several layers; with decoders held and read again.
+    /// Compares the CPU's form with this one, on models with skip connections, norms behind, learned positions, a
+    /// parallel residual, and features that write into several layers; with decoders held and read again.
     #[test]
     fn rows_are_those_of_the_form_for_the_cpu() {
         for case in CASES {
             let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case);
-            let place = |which: &str| Place::directory(&case.join(which)).unwrap();
+            let place = |which: &str| FileSource::directory(&case.join(which)).unwrap();
             let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
             let monitor = Monitor::default();
             let tokens = engine.read("the capital of France is").unwrap();
@@ -448,8 +478,8 @@ mod tests {
         }
     }
 
-    /// Every target at a position after the first in one group, none above the rows that are allowed but alone, and
-    /// joining in the order of layers.
+    /// Checks that every target after position 0 is in one group, that a group above the allowed rows has one member,
+    /// and that members are in the order of layers.
     #[test]
     fn groups_hold_each_target_once_and_stay_small() {
         for (n_positions, most_rows) in [(2, 1), (12, 40), (12, 4096), (60, 100)] {
@@ -461,7 +491,8 @@ mod tests {
             for group in &groups {
                 assert!(group.members.len() == 1 || group.members.len() * group.last <= most_rows);
                 assert!(group.members.iter().all(|t| targets[*t].position <= group.last));
-                assert!(group.members.is_sorted_by_key(|t| Reverse(targets[*t].layer)));
+                let joins = |t: &usize| Reverse((targets[*t].layer, targets[*t].site == ReadSite::Mlp));
+                assert!(group.members.is_sorted_by_key(joins));
             }
         }
     }

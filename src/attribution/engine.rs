@@ -3,7 +3,7 @@
 use crate::attribution::capture::zeroed_positions;
 use crate::attribution::{Capture, Limits, Plan, TraceError, TraceOptions, Tracing};
 use crate::graph::{RawTrace, Token};
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::job::Monitor;
 use crate::model::{DeviceChoice, DeviceName, ModelError, Precision, Transformer, free_memory};
 use crate::parallel;
@@ -12,46 +12,46 @@ use crate::transcoder::Transcoder;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 
-/// Tokens listed of those that a feature promotes or suppresses.
+/// Number of tokens listed that a feature promotes or suppresses.
 const LISTED: usize = 10;
 
 /// Bytes of weights below which `auto` leaves a model to the CPU.
 const WORTH_A_CARD: u64 = 64 << 20;
 
-/// How far half precision is off at most, on the reference models: of a node's inputs the sum of the absolute errors, as a
+/// Largest error of half precision on the reference models: the sum of the absolute errors of a node's inputs, as a
 /// share of the sum of their absolute values.
 pub const HALF_INPUTS_OFF: f64 = 0.05;
 
-/// The same of an output's probability, absolute.
+/// Largest absolute error of an output's probability in half precision on the reference models.
 pub const HALF_PROBABILITIES_OFF: f64 = 0.06;
 
 /// A model with its transcoder and tokenizer.
 #[derive(Debug)]
 pub struct Engine {
-    /// The language model.
+    /// Language model.
     pub model: Transformer,
-    /// What replaces its MLPs.
+    /// Transcoder that replaces its MLPs.
     pub transcoder: Transcoder,
-    /// How it reads.
+    /// Tokenizer of the model.
     pub tokenizer: Tokenizer,
-    /// What a trace may spend.
+    /// Memory that a trace may take.
     pub limits: Limits,
-    /// What does not stop the work and should be known; sentences.
+    /// Warnings that do not stop the work; sentences.
     pub warnings: Vec<String>,
     file_hashes: BTreeMap<String, String>,
-    /// What every prompt has to begin with, where the transcoder was trained so.
+    /// Ids that every prompt has to begin with, where the transcoder was trained so.
     prefix: Vec<u32>,
 }
 
-/// What Gemma-3's instruction models begin every prompt with; their transcoders leave these positions out.
+/// Prefix of every prompt of Gemma-3's instruction models; their transcoders leave these positions out.
 const CHAT_PREFIX: &str = "<bos><start_of_turn>user\n";
 
-/// The tokens that a feature writes for and against most.
+/// Tokens that a feature promotes and suppresses most.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Promoted {
     /// Text and direct effect on the logit at activation 1 (against the vocabulary's mean), strongest first.
     pub top: Vec<(String, f32)>,
-    /// The same for what is suppressed, strongest first.
+    /// Text and effect of the suppressed tokens, strongest first.
     pub bottom: Vec<(String, f32)>,
 }
 
@@ -59,8 +59,8 @@ impl Engine {
     /// Opens a Hugging Face model directory and a transcoder directory. Nothing large is read yet.
     ///
     /// # Errors
-    /// Either is incomplete, damaged or not understood, or they do not fit each other.
-    pub fn open(model: &Place, transcoder: &Place, device: &Device) -> Result<Self, TraceError> {
+    /// Fails where either is incomplete, damaged or not understood, or where they do not fit each other.
+    pub fn open(model: &FileSource, transcoder: &FileSource, device: &Device) -> Result<Self, TraceError> {
         let (tokenizer, place) = (Tokenizer::open(model)?, model);
         let model = Transformer::open(place, device)?;
         let transcoder = Transcoder::open(transcoder, &model.spec)?;
@@ -70,7 +70,7 @@ impl Engine {
         let of_transcoder = transcoder.hashes()?.into_iter().map(named("transcoder"));
         let file_hashes = of_model.into_iter().map(named("model")).chain(of_transcoder).collect();
         let warnings = warnings(&model, &transcoder, &tokenizer);
-        let prefix = match zeroed_positions(&transcoder.config.model_name) {
+        let prefix = match zeroed_positions(transcoder.trained_on()) {
             1 => Vec::new(),
             // A tokenizer that reads the prefix otherwise is not Gemma's, and there is nothing to compare with.
             zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
@@ -78,8 +78,8 @@ impl Engine {
         Ok(Self { model, transcoder, tokenizer, limits: Limits::default(), warnings, file_hashes, prefix })
     }
 
-    /// The same, with the model's weights multiplied in another type; in f32 unless this is asked for. Of half precision
-    /// it warns how far it may be off.
+    /// Sets the type in which the model's weights are multiplied, by default f32. Warns how far half precision may be
+    /// off.
     #[must_use]
     pub fn in_precision(mut self, precision: Precision) -> Self {
         self.model = self.model.in_precision(precision);
@@ -94,7 +94,7 @@ impl Engine {
         self
     }
 
-    /// The same, computing on this machine's card, where this program was built for one, one can be used, and the model is
+    /// Moves the model to this machine's card, where this program was built for one, one can be used, and the model is
     /// neither done before a card is set up nor, in this precision, too large for it.
     #[must_use]
     pub fn on_best_device(mut self, precision: Precision) -> Self {
@@ -117,32 +117,34 @@ impl Engine {
         self
     }
 
-    /// The prompt as the model reads it.
+    /// Tokenizes the prompt.
     ///
     /// # Errors
-    /// It is empty, too long, the tokenizer cannot read it, or it does not begin as the transcoder wants it.
+    /// Fails where the prompt is empty, too long, unreadable to the tokenizer, or does not begin as the transcoder
+    /// requires.
     pub fn read(&self, prompt: &str) -> Result<Vec<Token>, TraceError> {
         self.prefixed(self.tokenizer.read_within(prompt, self.model.spec.max_positions)?)
     }
 
-    /// Ids taken as they are, with nothing put in front.
+    /// Returns the tokens of these ids, with nothing put in front.
     ///
     /// # Errors
-    /// There are none, too many, one is past the vocabulary, or they do not begin as the transcoder wants it.
+    /// Fails where there are none or too many, one is past the vocabulary, or they do not begin as the transcoder
+    /// requires.
     pub fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>, TraceError> {
         self.prefixed(self.tokenizer.tokens(ids, self.model.spec.vocab_size, self.model.spec.max_positions)?)
     }
 
-    /// The tokens, where they begin as the transcoder wants it.
+    /// Returns the tokens, where they begin as the transcoder requires.
     fn prefixed(&self, tokens: Vec<Token>) -> Result<Vec<Token>, TraceError> {
         let begins = tokens.iter().map(|token| token.id).take(self.prefix.len()).eq(self.prefix.iter().copied());
         if begins { Ok(tokens) } else { Err(TraceError::NoChatPrefix { prefix: CHAT_PREFIX }) }
     }
 
-    /// Traces the prompt of `options`, as far as it comes; see [`Tracing`].
+    /// Traces the prompt of `options`, returning a partial trace if it is stopped; see [`Tracing`].
     ///
     /// # Errors
-    /// As [`Engine::begin`], and a prompt that cannot be read.
+    /// Fails as [`Engine::begin`] does, and where the prompt cannot be read.
     pub fn trace(
         &self,
         options: &TraceOptions,
@@ -156,11 +158,11 @@ impl Engine {
 
     /// Begins to trace the ids of `tokens`; see [`Tracing::begin`].
     ///
-    /// The trace records the texts that this tokenizer gives them, and the prompt of `options` only where it reads as
-    /// these ids; else their texts one after another.
+    /// The trace records this tokenizer's texts of the ids. It records the prompt of `options` only where that
+    /// tokenizes to these ids; else it records their texts joined.
     ///
     /// # Errors
-    /// As there, and as [`Engine::tokens`].
+    /// Fails as [`Tracing::begin`] and [`Engine::tokens`] do.
     pub fn begin(
         &self,
         tokens: Vec<Token>,
@@ -182,10 +184,10 @@ impl Engine {
         Ok(tracing)
     }
 
-    /// Goes on from a raw graph to rows of `max_feature_nodes` features; see [`Tracing::resume`].
+    /// Resumes a raw graph and computes rows of `max_feature_nodes` features; see [`Tracing::resume`].
     ///
     /// # Errors
-    /// As there, and [`TraceError::Resume`] where it was made from other files.
+    /// Fails as [`Tracing::resume`] does, and with [`TraceError::Resume`] where the graph was made from other files.
     pub fn resume(
         &self,
         from: RawTrace,
@@ -202,49 +204,49 @@ impl Engine {
         Tracing::resume(&self.model, &self.transcoder, from, max_feature_nodes, &self.limits, planned, monitor)
     }
 
-    /// One forward pass over a prompt, to intervene on.
+    /// Runs the model on a prompt, to intervene on the run.
     ///
     /// # Errors
-    /// The prompt or the weights cannot be read, or the work was stopped.
+    /// Fails where the prompt or the weights cannot be read, or the work was stopped.
     pub fn capture(&self, prompt: &str, monitor: &Monitor) -> Result<Capture, TraceError> {
         self.capture_tokens(&self.read(prompt)?, monitor)
     }
 
-    /// One forward pass over tokens, to intervene on.
+    /// One forward pass over tokens, to intervene on and to ask, with the residual streams in front of the layers.
     ///
     /// # Errors
-    /// The weights cannot be read, or the work was stopped.
+    /// Fails where the weights cannot be read, or the work was stopped.
     pub fn capture_tokens(&self, tokens: &[Token], monitor: &Monitor) -> Result<Capture, TraceError> {
-        Capture::run(&self.model, &self.transcoder, &ids(tokens), monitor)
+        Capture::with_streams(&self.model, &self.transcoder, &ids(tokens), monitor)
     }
 
-    /// SHA-256 of the model's and the transcoder's files, by `model/` or `transcoder/` and name.
+    /// Returns the SHA-256 of the model's and the transcoder's files, by `model/` or `transcoder/` and name.
     pub fn file_hashes(&self) -> &BTreeMap<String, String> {
         &self.file_hashes
     }
 
-    /// What every prompt begins with, and at how many positions, from the first, activations count as zero.
+    /// Returns the required first ids of a prompt, and the number of leading positions whose activations count as zero.
     pub fn lead(&self) -> (Vec<u32>, usize) {
-        let zeroed = zeroed_positions(&self.transcoder.config.model_name);
+        let zeroed = zeroed_positions(self.transcoder.trained_on());
         let lead =
             if self.prefix.is_empty() { self.tokenizer.lead().into_iter().collect() } else { self.prefix.clone() };
         (lead, zeroed)
     }
 
-    /// The tokens that a feature promotes and suppresses most: its decoders, summed over the layers that it writes
-    /// into, through the final norm's weight and the unembedding. Attention and later MLPs are left out of it.
+    /// Returns the tokens that a feature promotes and suppresses most: its decoders, summed over the layers that it
+    /// writes into, through the final norm's weight and the unembedding. Attention and later MLPs are left out.
     ///
     /// # Errors
-    /// The feature is not there, weights cannot be read, or the work was stopped.
+    /// Fails where there is no such feature, weights cannot be read, or the work was stopped.
     pub fn promoted(&self, layer: usize, feature: usize, monitor: &Monitor) -> Result<Promoted, TraceError> {
         monitor.report("promoted tokens", 0, 1)?;
         Ok(self.promoted_all(layer, &[feature], monitor)?.swap_remove(0))
     }
 
-    /// The same for several features of a layer, in one product with the unembedding.
+    /// Does the same for several features of a layer, in one product with the unembedding.
     ///
     /// # Errors
-    /// As [`Engine::promoted`].
+    /// Fails as [`Engine::promoted`] does.
     pub fn promoted_all(
         &self,
         layer: usize,
@@ -259,31 +261,21 @@ impl Engine {
         parallel::map(effects.len(), |nth| Ok(self.listed(&effects[nth])))
     }
 
-    /// What features of a layer write at activation 1, summed over the layers that they write into: `[n, d]`, row after
-    /// row.
+    /// Returns the vectors that features of a layer write at activation 1, summed over the layers that they write into:
+    /// `[n, d]`, row after row.
     ///
     /// # Errors
-    /// A feature is not there, or the decoders cannot be read.
+    /// Fails where there is no such feature, or the decoders cannot be read.
     pub fn written(&self, layer: usize, features: &[usize]) -> Result<Vec<f32>, TraceError> {
         let here = |feature: usize| layer < self.transcoder.n_layers() && feature < self.transcoder.n_features(layer);
         if let Some(feature) = features.iter().find(|feature| !here(**feature)) {
             let what = "the transcoder has no such feature; the graph was made with another one".to_owned();
             return Err(TraceError::Target { name: format!("feature {feature} of layer {layer}"), what });
         }
-        let d = self.model.spec.d_model;
-        let mut sums = vec![0.0f32; features.len() * d];
-        let mut row = vec![0.0f32; d];
-        for (sum, feature) in sums.chunks_mut(d).zip(features) {
-            for to in self.transcoder.writes_to(layer) {
-                self.transcoder.decoder_row(layer, *feature, to, &mut row)?;
-                sum.iter_mut().zip(&row).for_each(|(s, w)| *s += w);
-            }
-        }
-        self.transcoder.release_decoders(layer);
-        Ok(sums)
+        Ok(self.transcoder.written(layer, features)?)
     }
 
-    /// The tokens of the largest and of the smallest of a feature's effects `[V]`, against their mean.
+    /// Returns the tokens of the largest and of the smallest of a feature's effects `[V]`, minus their mean.
     fn listed(&self, effects: &[f32]) -> Promoted {
         let mean = (effects.iter().map(|x| f64::from(*x)).sum::<f64>() / effects.len() as f64) as f32;
         let listed = |sign: f32| -> Vec<(String, f32)> {
@@ -305,7 +297,7 @@ fn ids(tokens: &[Token]) -> Vec<u32> {
     tokens.iter().map(|token| token.id).collect()
 }
 
-/// What is odd about a model and its tokenizer.
+/// Returns warnings about a model and its tokenizer.
 pub fn model_warnings(model: &Transformer, tokenizer: &Tokenizer) -> Vec<String> {
     let mut warnings: Vec<String> = model.spec.doubt().into_iter().collect();
     if let Some(types) = model.quantised() {
@@ -320,10 +312,16 @@ pub fn model_warnings(model: &Transformer, tokenizer: &Tokenizer) -> Vec<String>
     warnings
 }
 
-/// What is odd about a model and a transcoder that fit each other in size.
+/// Returns warnings about a model and a transcoder that fit each other in size.
 fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer) -> Vec<String> {
     let mut warnings = model_warnings(model, tokenizer);
-    let trained_on = &transcoder.config.model_name;
+    let trained_on = transcoder.trained_on();
+    if transcoder.config.model_name.is_none() {
+        warnings.push(format!(
+            "the transcoder does not say for which model it was trained: {trained_on:?} is taken for that one, by whose name \
+             the first positions are counted"
+        ));
+    }
     if !model.spec.may_be(trained_on) {
         let name = &model.spec.name;
         warnings.push(format!(
@@ -334,7 +332,7 @@ fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer)
     warnings
 }
 
-/// The first file that is not the one of the same name, and in what way.
+/// Returns the first file that differs from the one of the same name, and how.
 fn differing_file(mine: &BTreeMap<String, String>, its: &BTreeMap<String, String>) -> Option<String> {
     let other = its.iter().find_map(|(name, hash)| match mine.get(name) {
         Some(mine) if mine == hash => None,

@@ -1,4 +1,4 @@
-//! What can stop a trace.
+//! Errors of a trace.
 
 use crate::job::Cancelled;
 use crate::model::{ModelError, TensorError};
@@ -6,7 +6,7 @@ use crate::tokens::TokenError;
 use crate::transcoder::TranscoderError;
 use thiserror::Error;
 
-/// A trace that cannot be made. Each message says what, where, and what to do.
+/// Error of a trace. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum TraceError {
     /// The model cannot be read or run.
@@ -21,7 +21,15 @@ pub enum TraceError {
     /// A target cannot be used.
     #[error("target {name}: {what}")]
     Target {
-        /// The target.
+        /// Name of the target.
+        name: String,
+        /// Fault of the target.
+        what: String,
+    },
+    /// A head's attention cannot be asked for.
+    #[error("{name}: {what}")]
+    Attention {
+        /// The head, or the position.
         name: String,
         /// What is wrong.
         what: String,
@@ -32,7 +40,7 @@ pub enum TraceError {
          puts it there"
     )]
     NoChatPrefix {
-        /// What it has to begin with.
+        /// Required beginning of the prompt.
         prefix: &'static str,
     },
     /// A dictionary of one residual stream.
@@ -41,32 +49,32 @@ pub enum TraceError {
          look at its features with `circuitscope features`"
     )]
     Dictionary(String),
-    /// A trace cannot be gone on from.
+    /// The trace cannot be resumed.
     #[error("the trace cannot be resumed: {0}; trace the prompt anew")]
     Resume(String),
-    /// It does not fit into memory.
+    /// The trace does not fit into memory.
     #[error(
         "the trace needs at least {}; allow more (--max-memory), shorten the prompt or trace fewer features",
         apart(*needed, "of memory", *limit, "may be held")
     )]
     Memory {
-        /// The least that it would hold, in bytes.
+        /// Least that the trace would hold, in bytes.
         needed: u64,
-        /// What may be held.
+        /// Allowed memory, in bytes.
         limit: u64,
     },
-    /// It does not fit into the memory of the device.
+    /// The trace does not fit into the memory of the device.
     #[error(
         "the trace needs at least {}; free some, shorten the prompt, or use --dtype bf16 or --device cpu",
         apart(*needed, "of the device's memory", *free, "are free there")
     )]
     DeviceMemory {
-        /// The least that it would hold there, in bytes.
+        /// Least that the trace would hold there, in bytes.
         needed: u64,
-        /// What is free there.
+        /// Free memory there, in bytes.
         free: u64,
     },
-    /// The device ran out of memory all the same.
+    /// The device ran out of memory despite the plan.
     #[error(
         "the device ran out of memory, and smaller blocks do not help; free some there, shorten the prompt, or use --dtype \
          bf16 or --device cpu"
@@ -97,7 +105,7 @@ impl From<candle_core::Error> for TraceError {
 }
 
 impl TraceError {
-    /// Whether the work was stopped on request, at whatever floor.
+    /// Returns true where the work was stopped on request, at whatever level of the error's sources.
     pub fn is_cancelled(&self) -> bool {
         matches!(
             self,
@@ -109,7 +117,7 @@ impl TraceError {
 }
 
 impl TraceError {
-    /// Whether the device ran out of memory, at whatever floor.
+    /// Returns true where the device ran out of memory, at whatever level of the error's sources.
     pub(super) fn is_device_full(&self) -> bool {
         match self {
             Self::Tensor(error)
@@ -121,14 +129,14 @@ impl TraceError {
         }
     }
 
-    /// The same, in a sentence where it is that the device ran out of memory.
+    /// Replaces an error that means a full device by [`TraceError::DeviceFull`].
     pub(super) fn explained(self) -> Self {
         if self.is_device_full() { Self::DeviceFull } else { self }
     }
 }
 
-/// Two numbers of bytes, each with what it is of, in the largest unit in which they are above 1, and with as many digits
-/// as tell them apart.
+/// Formats two numbers of bytes, each with its description, in the largest unit in which they are above 1, and with as
+/// many digits as tell them apart.
 pub(crate) fn apart(needed: u64, of: &str, limit: u64, is: &str) -> String {
     const UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("bytes", 0)];
     let largest = needed.max(limit);

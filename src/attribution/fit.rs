@@ -1,14 +1,14 @@
-//! Work that a device's memory turns out too small for, on half as much at a time.
+//! Retries of work that the device's memory is too small for, on half as much at a time.
 
 use crate::attribution::TraceError;
 use std::collections::VecDeque;
 
-/// Does `work` on `most` at a time, or on half as many as long as the device runs out of memory; gives what came of it, and
-/// how many it was done on.
+/// Does `work` on `most` items at a time, halving the number while the device runs out of memory; returns the result
+/// and the number of items that fitted.
 ///
 /// # Errors
-/// Any other error of `work` as it is; [`TraceError::DeviceFull`] where there is no room even for one.
-pub(super) fn halving<T>(
+/// Returns any other error of `work` as it is; fails with [`TraceError::DeviceFull`] where not even one fits.
+pub(super) fn retry_halved<T>(
     most: usize,
     mut work: impl FnMut(usize) -> Result<T, TraceError>,
 ) -> Result<(T, usize), TraceError> {
@@ -22,8 +22,7 @@ pub(super) fn halving<T>(
     }
 }
 
-/// Takes the first `n` of the first block. Where that is not all of it, what is left is cut into blocks of `n`, in the same
-/// order.
+/// Takes the first `n` of the first block. The rest of that block is cut into blocks of `n`, in the same order.
 pub(super) fn take<T: Clone>(blocks: &mut VecDeque<Vec<T>>, n: usize) -> Vec<T> {
     let mut block = blocks.pop_front().unwrap_or_default();
     if n < block.len() {
@@ -38,7 +37,7 @@ mod tests {
     use super::*;
     use crate::model::ModelError;
 
-    /// What candle says of a full card, at one floor or another.
+    /// Returns candle's error for a full card, of one of its kinds.
     fn full(nth: usize) -> TraceError {
         let error = |text: &str| candle_core::Error::Msg(text.to_owned());
         match nth % 2 {
@@ -47,7 +46,7 @@ mod tests {
         }
     }
 
-    /// Every row once and in order, in blocks no larger than what has room, and never tried again in larger ones.
+    /// Checks that every row is done once and in order, in blocks no larger than what fitted before.
     #[test]
     fn blocks_are_halved_until_they_fit_and_everything_is_done() {
         for room in [1, 2, 7, 10, 512, 1000] {
@@ -55,7 +54,7 @@ mod tests {
             let mut blocks: VecDeque<Vec<usize>> = rows.chunks(512).map(<[usize]>::to_vec).collect();
             let (mut done, mut tried, mut largest) = (Vec::new(), 0, 512);
             while let Some(block) = blocks.front() {
-                let (rows, n) = halving(block.len(), |n| {
+                let (rows, n) = retry_halved(block.len(), |n| {
                     tried += 1;
                     assert!(n <= largest);
                     if n > room { Err(full(tried)) } else { Ok(block[..n].to_vec()) }
@@ -77,14 +76,14 @@ mod tests {
     #[test]
     fn no_room_for_one_is_said_and_other_errors_are_not_tried_again() {
         let mut tried = Vec::new();
-        let error = halving(8, |n| -> Result<(), _> {
+        let error = retry_halved(8, |n| -> Result<(), _> {
             tried.push(n);
             Err(full(n))
         });
         assert!(matches!(error, Err(TraceError::DeviceFull)));
         assert_eq!(tried, [8, 4, 2, 1]);
         let mut tries = 0;
-        let error = halving(8, |_| -> Result<(), _> {
+        let error = retry_halved(8, |_| -> Result<(), _> {
             tries += 1;
             Err(TraceError::NotFinite("here".to_owned()))
         });

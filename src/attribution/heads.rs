@@ -1,86 +1,86 @@
-//! An edge split by the attention heads that it passes.
+//! Edges split by the attention heads that they pass.
 //!
-//! The local replacement model is linear, and what flows from a source to a target does so over paths that at each
-//! attention layer in between either stay in the residual stream or pass one of its heads. So an edge is a sum over such
-//! paths, and may be split by the first head on the way or by the last one. Skip connections of transcoders count as
-//! residual stream.
+//! The local replacement model is linear, and a source acts on a target over paths that at each attention layer in
+//! between either stay in the residual stream or pass one of its heads. So an edge is a sum over such paths, and may be
+//! split by the first head on the way or by the last one. Skip connections of transcoders count as residual stream.
 
 use crate::attribution::TraceError;
-use crate::attribution::backward::TargetRow;
 use crate::attribution::replacement::{FrozenLayer, Replacement};
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::job::Cancel;
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
+use std::collections::HashMap;
 
-/// Half precision and a file's digits move an edge by at most this share.
+/// Largest share by which half precision and a file's rounding change an edge.
 const ROUNDED: f32 = 0.01;
 
-/// What of an edge passes one head.
+/// Parts of an edge that pass one head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadPart {
-    /// The attention layer.
+    /// Layer of the head.
     pub layer: usize,
-    /// The head.
+    /// Index of the head in its layer.
     pub head: usize,
-    /// Over the path that passes this head and no other.
+    /// Part over the path that passes this head and no other.
     pub alone: f32,
-    /// Over all paths whose first head, from the source up, is this one.
+    /// Part over all paths whose first head, from the source up, is this one.
     pub first: f32,
-    /// Over all paths whose last head, in front of the target, is this one.
+    /// Part over all paths whose last head, in front of the target, is this one.
     pub last: f32,
 }
 
 impl HeadPart {
-    /// The larger of what passes it first and what passes it last, sign aside.
+    /// Returns the larger of `first` and `last` in absolute value.
     pub fn size(&self) -> f32 {
         self.first.abs().max(self.last.abs())
     }
 }
 
-/// An edge, split. `total = stays + sum of first = stays + sum of last = stays + sum of alone + chained`.
+/// Split of an edge by heads. `total = stays + sum of first = stays + sum of last = stays + sum of alone + chained`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadSplit {
-    /// The whole edge.
+    /// Whole edge.
     pub total: f32,
-    /// What passes no head: only where source and target are at one position.
+    /// Part that passes no head: 0 unless source and target are at one position.
     pub stays: f32,
-    /// By layer, then head: every head between source and target.
+    /// Every head between source and target, by layer, then head.
     pub heads: Vec<HeadPart>,
 }
 
 impl HeadSplit {
-    /// What passes two heads or more. 0 where one attention layer lies between.
+    /// Returns the part that passes two heads or more. 0 where one attention layer lies between.
     pub fn chained(&self) -> f32 {
         self.total - self.stays - self.alone()
     }
 
-    /// What passes one head and no other, over all heads.
+    /// Returns the part that passes exactly one head, over all heads.
     pub fn alone(&self) -> f32 {
         self.heads.iter().map(|part| part.alone).sum()
     }
 
-    /// The heads, by the larger of what passes them first and what passes them last, the largest first.
+    /// Returns the heads by [`HeadPart::size`], the largest first.
     pub fn strongest(&self) -> Vec<HeadPart> {
         let mut heads = self.heads.clone();
         heads.sort_by(|a, b| b.size().total_cmp(&a.size()));
         heads
     }
 
-    /// Whether an edge of this weight, which a file may have rounded, can be the one that was split.
+    /// Returns true where an edge of this weight, which a file may have rounded, can be the one that was split.
     pub fn is_of(&self, weight: f32) -> bool {
         (weight - self.total).abs() <= ROUNDED * weight.abs().max(self.total.abs())
     }
 
-    /// How many attention layers lie between source and target.
+    /// Returns the number of attention layers between source and target.
     pub fn n_layers(&self) -> usize {
         self.heads.chunk_by(|a, b| a.layer == b.layer).count()
     }
 }
 
-/// What a layer's heads read of what comes from the source.
+/// Head inputs of one layer that come from the source.
 struct Below {
-    /// `[heads, P, head_dim]`: what each head reads at each query of the whole stream.
+    /// Input of each head at each query, of the whole stream, `[heads, P, head_dim]`.
     of_all: Tensor,
-    /// The same of the stream that passed no head so far.
+    /// Input of each head at each query, of the part of the stream that passed no head so far, `[heads, P, head_dim]`.
     of_stays: Tensor,
 }
 
@@ -88,20 +88,36 @@ impl Replacement<'_> {
     /// Splits the edge from the source in `column` to `target` by heads.
     ///
     /// # Errors
-    /// Decoders cannot be read, or the work was stopped.
+    /// Fails where decoders cannot be read, or the work was stopped.
     pub(super) fn split(&self, target: &TargetRow, column: usize, cancel: &Cancel) -> Result<HeadSplit, TraceError> {
-        let (n_layers, d) = (self.layers.len(), self.d_model);
-        let (position, mut written) = self.written_by(column)?;
-        // What it reads has passed the attention of its own layer, unless the two stand side by side.
-        let end = (target.layer + usize::from(!self.parallel_residual)).min(n_layers);
-        let mut all = Tensor::zeros((self.n_positions, d), candle_core::DType::F32, &self.device)?;
+        let written = self.written(&[vec![(column, 1.0)]], cancel)?;
+        self.split_written(target, &written, 0, cancel)
+    }
+
+    /// Splits the effect of the `nth` sum of sources on `target` by heads; `written` comes from
+    /// [`Replacement::written`].
+    ///
+    /// # Errors
+    /// Fails where a tensor operation failed, or the work was stopped.
+    pub(super) fn split_written(
+        &self,
+        target: &TargetRow,
+        written: &[Option<Tensor>],
+        nth: usize,
+        cancel: &Cancel,
+    ) -> Result<HeadSplit, TraceError> {
+        let d = self.d_model;
+        let added = |layer: usize| written[layer].as_ref().map(|all| all.get(nth)).transpose();
+        // What an MLP reads has passed the attention of its own layer, unless the two stand side by side.
+        let (layer, site) = self.joins(target);
+        let end = layer + usize::from(site == ReadSite::Mlp);
+        let mut all = Tensor::zeros((self.n_positions, d), DType::F32, &self.device)?;
         let mut stays = all.clone();
         let mut begun = false;
         let mut below: Vec<Option<Below>> = Vec::with_capacity(end);
         for layer in 0..end {
             cancel.check()?;
-            if let Some(row) = take(&mut written, layer) {
-                let added = self.placed(&row, position)?;
+            if let Some(added) = added(layer)? {
                 (all, stays) = (all.add(&added)?, stays.add(&added)?);
                 begun = true;
             }
@@ -124,12 +140,10 @@ impl Replacement<'_> {
                 stays = stays.add(&skip.over(&of_stays)?)?;
             }
         }
-        if let Some(row) = take(&mut written, end).filter(|_| target.layer >= end) {
-            let added = self.placed(&row, position)?;
+        if let Some(added) = added(end)?.filter(|_| target.layer >= end) {
             (all, stays) = (all.add(&added)?, stays.add(&added)?);
         }
-        let read = Tensor::from_slice(&target.read, (1, d), &self.device)?;
-        let read = self.placed(&read, target.position)?;
+        let read = self.placed(&Tensor::from_slice(&target.read, (1, d), &self.device)?, target.position)?;
         let total = dot(&read, &all)?;
         let mut split = HeadSplit { total, stays: dot(&read, &stays)?, heads: Vec::new() };
 
@@ -167,40 +181,108 @@ impl Replacement<'_> {
         Ok(split)
     }
 
-    /// What a source writes into the residual stream: its position, and by the layer in front of whose attention it then
-    /// stands, rows `[1, d]`.
-    fn written_by(&self, column: usize) -> Result<(usize, Vec<(usize, Tensor)>), TraceError> {
-        let first_token = self.n_columns() - self.n_positions;
-        if column >= first_token {
-            let position = column - first_token;
-            return Ok((position, vec![(0, self.embeddings.narrow(0, position, 1)?)]));
-        }
-        let (mut at, mut written) = (0, Vec::new());
-        for (layer, frozen) in self.layers.iter().enumerate() {
-            for (position, writes) in frozen.writes.iter().enumerate() {
-                let Some(writes) = writes else { continue };
-                let of_feature = writes.segments.iter().find_map(|segment| {
-                    let nth = column.checked_sub(segment.column).filter(|nth| *nth < segment.count)?;
-                    Some(segment.row + nth)
-                });
-                let of_error = (writes.error == Some(column)).then(|| writes.n_rows() - 2);
-                if let Some(row) = of_feature.or(of_error) {
-                    let rows = self.decoders.rows(layer, writes, &frozen.behind, self.d_model)?;
-                    written.push((layer + 1, rows.narrow(0, row, 1)?));
-                    at = position;
-                }
+    /// Returns the part of the residual stream in front of layer `end`'s attention that comes from the source in
+    /// `column`, `[P, d]`.
+    ///
+    /// # Errors
+    /// Fails where decoders cannot be read, or the work was stopped.
+    pub(super) fn carried(&self, column: usize, end: usize, cancel: &Cancel) -> Result<Tensor, TraceError> {
+        let written = self.written(&[vec![(column, 1.0)]], cancel)?;
+        let mut stream = Tensor::zeros((self.n_positions, self.d_model), DType::F32, &self.device)?;
+        for (layer, added) in written.iter().enumerate().take(end + 1) {
+            cancel.check()?;
+            if let Some(added) = added {
+                stream = stream.add(&added.get(0)?)?;
             }
+            if layer == end {
+                break;
+            }
+            let frozen = &self.layers[layer];
+            let attended = stream.add(&self.head_writes(frozen, &self.head_reads(frozen, &stream)?)?)?;
+            stream = match &frozen.skip {
+                Some(skip) => attended.add(&skip.over(if self.parallel_residual { &stream } else { &attended })?)?,
+                None => attended,
+            };
         }
-        Ok((at, written))
+        Ok(stream)
     }
 
-    /// `row` `[1, d]` at a position, nothing at the others: `[P, d]`.
+    /// Returns the writes of weighted sums of sources, each a column and its factor, into the residual stream, by the
+    /// layer in front of whose attention they then stand: `[sums, P, d]` each.
+    ///
+    /// # Errors
+    /// Fails where decoders cannot be read, or the work was stopped.
+    pub(super) fn written(
+        &self,
+        sums: &[Vec<(usize, f32)>],
+        cancel: &Cancel,
+    ) -> Result<Vec<Option<Tensor>>, TraceError> {
+        let (n, d, p) = (sums.len(), self.d_model, self.n_positions);
+        let mut of_column: HashMap<usize, Vec<(usize, f32)>> = HashMap::new();
+        for (nth, (column, factor)) in
+            sums.iter().enumerate().flat_map(|(nth, sum)| sum.iter().map(move |it| (nth, it)))
+        {
+            of_column.entry(*column).or_default().push((nth, *factor));
+        }
+        // By which each row is multiplied in each sum, `[sums, rows]`; nothing where no row is in any.
+        let factors = |columns: &[Option<usize>]| {
+            let mut all: Option<Vec<f32>> = None;
+            for (row, column) in columns.iter().enumerate() {
+                for (nth, factor) in column.and_then(|column| of_column.get(&column)).into_iter().flatten() {
+                    all.get_or_insert_with(|| vec![0.0; n * columns.len()])[nth * columns.len() + row] = *factor;
+                }
+            }
+            all
+        };
+        let product = |factors: Vec<f32>, rows: &Tensor| -> Result<Vec<f32>, TraceError> {
+            let factors = Tensor::from_vec(factors, (n, rows.dim(0)?), &self.device)?;
+            Ok(factors.matmul(rows)?.flatten_all()?.to_vec1()?)
+        };
+        let tensor = |parts: Vec<(usize, Vec<f32>)>| -> Result<Option<Tensor>, TraceError> {
+            if parts.is_empty() {
+                return Ok(None);
+            }
+            let mut all = vec![0.0f32; n * p * d];
+            for (position, part) in parts {
+                for (nth, row) in part.chunks(d).enumerate() {
+                    let start = (nth * p + position) * d;
+                    all[start..start + d].copy_from_slice(row);
+                }
+            }
+            Ok(Some(Tensor::from_vec(all, (n, p, d), &self.device)?))
+        };
+        let mut tokens = Vec::new();
+        for position in 0..p {
+            if let Some(factors) = factors(&[Some(self.token_column(position))]) {
+                tokens.push((position, product(factors, &self.embeddings.narrow(0, position, 1)?)?));
+            }
+        }
+        let mut all = vec![tensor(tokens)?];
+        for (layer, frozen) in self.layers.iter().enumerate() {
+            cancel.check()?;
+            let mut parts = Vec::new();
+            for (position, writes) in frozen.writes.iter().enumerate() {
+                let Some(writes) = writes else { continue };
+                if let Some(factors) = factors(&writes.columns()) {
+                    let rows = self.decoders.rows(layer, writes, &frozen.behind, d)?;
+                    parts.push((position, product(factors, &rows)?));
+                }
+            }
+            if !parts.is_empty() {
+                self.decoders.release(layer);
+            }
+            all.push(tensor(parts)?);
+        }
+        Ok(all)
+    }
+
+    /// Returns `[P, d]` with `row` `[1, d]` at `position` and zeros elsewhere.
     fn placed(&self, row: &Tensor, position: usize) -> Result<Tensor, TraceError> {
         let zeros = |n: usize| Tensor::zeros((n, self.d_model), row.dtype(), &self.device);
         Ok(Tensor::cat(&[&zeros(position)?, row, &zeros(self.n_positions - position - 1)?], 0)?)
     }
 
-    /// What each head reads of a stream `[P, d]`: `[heads, P, head_dim]`.
+    /// Returns the pattern-weighted values of each head for a stream `[P, d]`: `[heads, P, head_dim]`.
     fn head_reads(&self, frozen: &FrozenLayer, stream: &Tensor) -> Result<Tensor, TraceError> {
         let values = self.precision.product(stream, &frozen.value.t()?)?;
         let head_dim = values.dim(1)? / self.n_kv_heads;
@@ -211,20 +293,20 @@ impl Replacement<'_> {
         Ok(frozen.pattern.matmul(&values)?)
     }
 
-    /// What all heads write for what they read: `[P, d]`.
+    /// Returns the attention output of all heads for `reads`: `[P, d]`.
     fn head_writes(&self, frozen: &FrozenLayer, reads: &Tensor) -> Result<Tensor, TraceError> {
         let joined = reads.transpose(0, 1)?.contiguous()?.flatten_from(1)?;
         Ok(self.precision.product(&joined, &frozen.output.t()?)?)
     }
 
-    /// Gradients at what each head reads, of those at what attention writes `[P, d]`: `[heads, P, head_dim]`.
+    /// Carries gradients at the attention output `[P, d]` to each head: `[heads, P, head_dim]`.
     fn at_heads(&self, frozen: &FrozenLayer, gradients: &Tensor) -> Result<Tensor, TraceError> {
         let joined = self.precision.product(gradients, &frozen.output)?;
         let head_dim = joined.dim(1)? / self.n_heads;
         Ok(joined.reshape((self.n_positions, self.n_heads, head_dim))?.transpose(0, 1)?.contiguous()?)
     }
 
-    /// Gradients in front of attention, of those at what each head reads: `[P, d]`.
+    /// Carries gradients at each head to the stream in front of attention: `[P, d]`.
     fn head_gradients(&self, frozen: &FrozenLayer, at_heads: &Tensor) -> Result<Tensor, TraceError> {
         let head_dim = at_heads.dim(2)?;
         let group = self.n_heads / self.n_kv_heads;
@@ -233,11 +315,6 @@ impl Replacement<'_> {
         let joined = at_values.transpose(0, 1)?.contiguous()?.flatten_from(1)?;
         Ok(self.precision.product(&joined, &frozen.value)?)
     }
-}
-
-fn take(written: &mut Vec<(usize, Tensor)>, layer: usize) -> Option<Tensor> {
-    let at = written.iter().position(|(before, _)| *before == layer)?;
-    Some(written.swap_remove(at).1)
 }
 
 fn dot(a: &Tensor, b: &Tensor) -> Result<f32, TraceError> {

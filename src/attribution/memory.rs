@@ -1,10 +1,10 @@
-//! What the system says of memory, in bytes; `None` where it does not say.
+//! Memory figures of the system, in bytes; `None` where the system gives none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What this process may hold in all without swapping, and without meeting a limit of its own or of the group of processes
-/// that it is in, such as a container's or a job's.
+/// Returns what this process may hold in all without swapping, and without meeting a limit of its own or of its group
+/// of processes, such as a container's or a job's.
 pub fn most() -> Option<u64> {
     let held = resident().unwrap_or(0);
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -12,17 +12,17 @@ pub fn most() -> Option<u64> {
     free.into_iter().flatten().map(|free| free + held).chain(within_limits(held)).min()
 }
 
-/// What this process holds at present, mapped files included.
+/// Returns what this process holds at present, mapped files included.
 pub fn resident() -> Option<u64> {
     field(STATUS, "VmRSS:")
 }
 
-/// The most that this process held at any time, mapped files included.
+/// Returns the most that this process held at any time, mapped files included.
 pub fn peak() -> Option<u64> {
     field(STATUS, "VmHWM:").or_else(peak_by_usage)
 }
 
-/// How many addresses the process's own limit (`ulimit -v`) leaves it; `None` where there is no limit.
+/// Returns how many addresses the process's own limit (`ulimit -v`) leaves it; `None` where there is no limit.
 pub fn addresses_left() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     Some(soft_limit(&limits, "Max address space")?.saturating_sub(field(STATUS, "VmSize:")?))
@@ -30,7 +30,7 @@ pub fn addresses_left() -> Option<u64> {
 
 const STATUS: &str = "/proc/self/status";
 
-/// A line such as `VmHWM:   1234 kB` of a file that Linux has.
+/// Returns the bytes of a line such as `VmHWM:   1234 kB` of a Linux status file.
 fn field(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -38,8 +38,8 @@ fn field(path: &str, name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// What this process's own limits (`ulimit -v`, `ulimit -d`) let it hold in all, of which it holds `held`. They count more
-/// than what is held, such as addresses without memory; and less: files that are mapped are no data.
+/// Returns what this process's own limits (`ulimit -v`, `ulimit -d`) let it hold in all, of which it holds `held`. They
+/// count addresses without memory too, and leave out mapped files.
 fn within_limits(held: u64) -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let most = |limit, used| {
@@ -49,13 +49,13 @@ fn within_limits(held: u64) -> Option<u64> {
     [most("Max address space", "VmSize:"), most("Max data size", "VmData:")].into_iter().flatten().min()
 }
 
-/// The limit that holds, of a line such as `Max data size    1048576    unlimited    bytes`; `None` for an unlimited one.
+/// Returns the soft limit of a line such as `Max data size    1048576    unlimited    bytes`; `None` where unlimited.
 fn soft_limit(limits: &str, name: &str) -> Option<u64> {
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
-/// What the control groups leave whose hierarchies are mounted below `root`. `groups` says in which group of each this
-/// process is, as `/proc/self/cgroup` does.
+/// Returns what the control groups leave whose hierarchies are mounted below `root`. `groups` lists the group of this
+/// process in each, as `/proc/self/cgroup` does.
 fn within_groups(root: &Path, groups: &str) -> Option<u64> {
     let left = groups.lines().filter_map(|line| {
         let (_, line) = line.split_once(':')?;
@@ -70,7 +70,7 @@ fn within_groups(root: &Path, groups: &str) -> Option<u64> {
     left.min()
 }
 
-/// The least that a group and those around it leave. A container may see its own group as the whole hierarchy.
+/// Returns the least that a group and its parents leave. A container may see its own group as the whole hierarchy.
 fn least_of_group(mounts: &[PathBuf], group: &str, limits: &[&str]) -> Option<u64> {
     let group = Path::new(group.trim_start_matches('/'));
     let folders = mounts.iter().flat_map(|mount| group.ancestors().map(|part| mount.join(part)));
@@ -87,7 +87,7 @@ fn least_of_group(mounts: &[PathBuf], group: &str, limits: &[&str]) -> Option<u6
     left.min()
 }
 
-/// Linux tells it in its own way, above: there this figure includes what the process was before it became this program.
+/// Returns the peak by `getrusage`. Not for Linux, whose figure includes the process before it became this program.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn peak_by_usage() -> Option<u64> {
     // SAFETY: an all-zero `rusage` is one, and the call fills it.
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(soft_limit(limits, "Max resident set"), None);
     }
 
-    /// Files of a group, by folder and name.
+    /// Creates a folder with the files of a group, by folder and name.
     fn hierarchy(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in files {

@@ -7,59 +7,59 @@ use crate::model::{Transformer, free_memory};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Matrix products of one layer over one block of rows are kept below this. Larger blocks gain little, and lose on small
+/// Most operations of one layer's matrix products over one block of rows. Larger blocks gain little, and lose on small
 /// models, whose gradients then outgrow the cache.
 const LAYER_OPERATIONS: usize = 4_000_000_000;
 
-/// More rows at a time gain nothing: the weights are reused enough.
+/// Most rows of a block: beyond this the weights are reused enough.
 const MOST_ROWS: usize = 512;
 
-/// The same on a card, which wants large blocks: as many as are ranked at a time by default.
+/// Most rows of a block on a card, which wants large blocks: as many as are ranked at a time by default.
 const MOST_ROWS_OF_A_CARD: usize = 1024;
 
-/// As many rows are computed at a time even of long prompts, where memory allows: decoders are read once for all.
+/// Fewest rows of a block even of long prompts, where memory allows: decoders are read once for all of them.
 const FEWEST_ROWS: usize = 32;
 
-/// What sparse rows leave out at most, where nothing else is asked for, as a share of each row's absolute sum.
+/// Default share of each row's absolute sum that sparse rows leave out.
 const DROPPED_SHARE: f64 = 0.01;
 
-/// What is planned may be short by one part in this many: an allocator keeps more than it was asked for.
+/// Safety margin of a plan, one part in this many: an allocator keeps more than it was asked for.
 const MARGIN: u64 = 12;
 
-/// Bytes that an edge of the finished graph takes while it is made.
+/// Bytes of an edge of the finished graph while it is made.
 const EDGE_BYTES: usize = 28;
 
-/// What a trace may spend.
+/// Limits of a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// Bytes that the process may hold; what the system has free by default.
+    /// Bytes that the process may hold; the system's free memory by default.
     pub memory: Option<u64>,
-    /// Keeps rows sparse: without at most this share of each row's absolute sum. Else they are whole where they fit.
+    /// Largest share of each row's absolute sum that sparse rows leave out. By default rows are whole where they fit.
     pub dropped_share: Option<f64>,
-    /// Where rows that do not fit are kept while they are computed; the system's folder for temporary files by default.
+    /// Folder of the rows that do not fit into memory; the system's folder for temporary files by default.
     pub folder: Option<PathBuf>,
 }
 
 impl Limits {
-    /// What may be held, and what is held already.
+    /// Returns the bytes that the process may hold, those held already included.
     pub(super) fn most(&self) -> Option<u64> {
         self.memory.or_else(memory::most)
     }
 }
 
-/// A device with memory of its own.
+/// Device with memory of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Card {
-    /// Bytes that are free there, where it says so.
+pub(super) struct Accelerator {
+    /// Free bytes there, where the device tells.
     pub free: Option<u64>,
-    /// Bytes that a weight takes there.
+    /// Bytes of a weight there.
     pub weight_bytes: usize,
-    /// The most that it holds before there are any rows.
+    /// Peak memory before there are any rows.
     pub peak: u64,
 }
 
-impl Card {
-    /// The one that `model` computes on; `None` for the CPU.
+impl Accelerator {
+    /// Returns the accelerator that `model` computes on; `None` for the CPU.
     pub fn of(model: &Transformer) -> Option<Self> {
         let device = model.device();
         let card = || Self { free: free_memory(device), weight_bytes: model.precision().bytes(), peak: 0 };
@@ -67,12 +67,12 @@ impl Card {
     }
 }
 
-/// Memory of a device of its own, in bytes.
+/// Memory of a device with memory of its own, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceMemory {
-    /// The most that will be held there.
+    /// Peak memory there.
     pub needed_bytes: u64,
-    /// What can be had there; `None` where the device does not say.
+    /// Free memory there; `None` where the device does not tell.
     pub free_bytes: Option<u64>,
 }
 
@@ -82,56 +82,56 @@ impl DeviceMemory {
     }
 }
 
-/// What there is to plan with.
+/// Memory available to a plan.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Room {
-    /// What the process holds beside what is planned.
+    /// Bytes that the process holds beside what is planned.
     pub before: u64,
-    /// The most that it held so far.
+    /// Peak so far.
     pub peak: u64,
-    /// The most that it may hold, where that is known.
+    /// Most that the process may hold, where that is known.
     pub most: Option<u64>,
-    /// Where it computes, if that has its own memory.
-    pub card: Option<Card>,
+    /// Accelerator that computes, if any.
+    pub card: Option<Accelerator>,
 }
 
-/// What a trace will hold and compute, and how it is cut to fit.
+/// Memory and work of a trace, and its division into blocks that fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Rows of the graph.
+    /// Number of rows of the graph.
     pub rows: usize,
-    /// Columns of a row.
+    /// Number of columns of a row.
     pub columns: usize,
-    /// Targets that are traced at a time.
+    /// Number of targets that are traced at a time.
     pub block_rows: usize,
-    /// Whether the decoder rows of active features are held, or read again for each block.
+    /// True where the decoder rows of active features are held, false where they are read again for each block.
     pub decoders_held: bool,
-    /// What sparse rows leave out at most; `None` where rows are kept in full. Sparse rows wait in a temporary file.
+    /// Share that sparse rows leave out; `None` where rows are kept in full. Sparse rows are kept in a temporary file.
     pub dropped_share: Option<f64>,
-    /// The most that the process will hold at any time.
+    /// Peak memory of the process.
     pub memory_bytes: u64,
     /// Floating-point operations of everything, the forward pass included; 0 until that is known.
     pub operations: u64,
-    /// The most that it may hold, where that is known.
+    /// Most that the process may hold, where that is known.
     pub limit_bytes: Option<u64>,
-    /// The same of the device, where it has memory of its own.
+    /// Memory of the device, where it has memory of its own.
     pub device: Option<DeviceMemory>,
 }
 
 impl Plan {
-    /// Plans `rows` rows after the forward pass. A `cut` that is taken over from another trace stays as it is.
+    /// Plans `rows` rows after the forward pass. A `cut` taken over from another trace is kept.
     pub(super) fn new(
         sizes: &Sizes,
         rows: usize,
         wanted: usize,
         cut: Option<&Cut>,
         limits: &Limits,
-        card: Option<Card>,
+        card: Option<Accelerator>,
     ) -> Result<Self, TraceError> {
         let resident = memory::resident().unwrap_or(0);
         // The captured layers are let go of as they are frozen, wherever they are.
         let (captured, card) = match card {
-            Some(card) => (0, Some(Card { free: card.free.map(|free| free + sizes.capture_bytes()), ..card })),
+            Some(card) => (0, Some(Accelerator { free: card.free.map(|free| free + sizes.capture_bytes()), ..card })),
             None => (sizes.capture_bytes(), None),
         };
         let before = resident.saturating_sub(captured + sizes.active_bytes()) + sizes.to_unpack;
@@ -210,7 +210,7 @@ impl Plan {
         }
     }
 
-    /// How the work is cut.
+    /// Returns the block size and kind of rows.
     pub fn cut(&self) -> Cut {
         Cut { block_rows: self.block_rows, dropped_share: self.dropped_share }
     }
@@ -220,7 +220,7 @@ fn with_margin(bytes: u64) -> u64 {
     bytes + bytes / MARGIN
 }
 
-/// What is free, in brackets.
+/// Formats the free memory, in brackets.
 pub(super) fn free(device: &DeviceMemory) -> String {
     device.free_bytes.map_or_else(String::new, |free| format!(" ({:.1} GiB are free)", gib(free)))
 }
@@ -266,13 +266,28 @@ mod tests {
             positions: 1024,
             features: 32_768,
             has_skip: false,
+            parallel_residual: false,
             active: vec![40_000; 28],
             written: 28 * 40_000,
             to_unpack: 0,
         }
     }
 
-    /// Less and less memory gives smaller plans, each within what is allowed, until there is none.
+    /// Checks that a target in front of a layer costs one attention less than one behind that layer, and that a target
+    /// behind the last layer passes all of them either way.
+    #[test]
+    fn a_row_costs_the_attentions_that_it_passes() {
+        let (behind, beside) = (sizes(), Sizes { parallel_residual: true, ..sizes() });
+        let of = |sizes: &Sizes, layer| sizes.row_operations(layer, 100, 7);
+        let each = of(&behind, 5) - of(&beside, 5);
+        assert_eq!(of(&behind, 9) - of(&beside, 9), each);
+        assert!(of(&behind, 0) > of(&beside, 0));
+        assert_eq!(of(&behind, 28), of(&beside, 28));
+        let one_more = of(&behind, 6) - of(&behind, 5);
+        assert!((each..each + each / 100).contains(&one_more), "{each} {one_more}");
+    }
+
+    /// Checks that less memory gives smaller plans, each within what is allowed, until there is none.
     #[test]
     fn a_plan_fits_into_what_is_allowed_or_says_what_it_needs() {
         let plan = |limit| {
@@ -303,11 +318,11 @@ mod tests {
         assert!(plan(needed).is_ok() && plan(needed - 1).is_err());
     }
 
-    /// The same of a card, whatever the machine has; and half precision needs less there.
+    /// Checks the same of a card, whatever the machine has; and that half precision needs less there.
     #[test]
     fn a_plan_fits_into_a_card_or_says_what_it_needs() {
         let plan = |free, weight_bytes| {
-            let room = Room { card: Some(Card { free: Some(free), weight_bytes, peak: 0 }), ..Room::default() };
+            let room = Room { card: Some(Accelerator { free: Some(free), weight_bytes, peak: 0 }), ..Room::default() };
             Plan::within(&sizes(), 4096, 4096, None, &Limits::default(), room)
         };
         let roomy = plan(1 << 40, 4).unwrap();

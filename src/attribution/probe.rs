@@ -1,8 +1,8 @@
-//! The local replacement model of one prompt, to ask single rows and edges of.
+//! Local replacement model of one prompt, for single rows and edges.
 
-use crate::attribution::backward::TargetRow;
 use crate::attribution::heads::HeadSplit;
 use crate::attribution::readers::{Readers, dot};
+use crate::attribution::target_row::TargetRow;
 use crate::attribution::{Capture, Engine, Replacement, TraceError};
 use crate::graph::{AttributionGraph, FeatureAt, NodeKind, Token};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
@@ -10,32 +10,32 @@ use crate::job::Monitor;
 use candle_core::Tensor;
 use std::fmt;
 
-/// What a row is asked of.
+/// Target of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// A feature's pre-activation, whether it is active or not.
+    /// Pre-activation of a feature, active or not.
     Feature(FeatureAt),
-    /// A token's demeaned logit at the last position, before a final softcap.
+    /// Demeaned logit of a token at the last position, before a final softcap.
     Logit(u32),
 }
 
-/// What has a direct effect.
+/// Source of a direct effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// An active feature.
+    /// Active feature.
     Feature(FeatureAt),
-    /// What the transcoder misses of a layer's MLP.
+    /// Error node: the part of a layer's MLP output that the transcoder does not reconstruct.
     Error(Layer, Position),
-    /// A token's embedding.
+    /// Embedding of a token.
     Token(Position),
 }
 
 impl Asked {
-    /// What an edge to this node of a graph is a part of.
+    /// Returns the row target of this node of a graph.
     ///
     /// # Errors
-    /// The node is neither a feature nor a logit. One that is a direction in place of a token is found out when it is asked
-    /// for: its id lies past the vocabulary.
+    /// Fails where the node is neither a feature nor a logit. A direction in place of a token passes; it fails in
+    /// [`Probe::row`], since its id lies past the vocabulary.
     pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
         match graph.node(id).kind {
             NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
@@ -49,10 +49,30 @@ impl Asked {
 }
 
 impl Source {
-    /// Where an edge from this node of a graph comes from.
+    /// Returns the source's id in graph JSON, on a prompt of `tokens`.
+    ///
+    /// # Panics
+    /// Panics where the prompt is shorter.
+    pub fn id(&self, tokens: &[Token]) -> String {
+        match self {
+            Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),
+            Self::Error(layer, position) => format!("{layer}_-1_{position}"),
+            Self::Token(position) => format!("E_{}_{position}", tokens[position.index()].id),
+        }
+    }
+
+    /// Returns the source's position in the prompt.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Feature(at) => at.position,
+            Self::Error(_, position) | Self::Token(position) => *position,
+        }
+    }
+
+    /// Returns the source that this node of a graph stands for.
     ///
     /// # Errors
-    /// The node has no direct effects.
+    /// Fails where the node has no direct effects.
     pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
         match graph.node(id).kind {
             NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
@@ -76,59 +96,59 @@ impl fmt::Display for Source {
     }
 }
 
-/// A row of direct effects. `value = constant + sum of effects`, to rounding.
+/// Row of direct effects. `value = constant + sum of effects`, to rounding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeRow {
-    /// The value in the forward pass.
+    /// Value in the forward pass.
     pub value: f32,
-    /// What flows from constants: biases and zeroed positions.
+    /// Sum of the constants' effects: biases and zeroed positions.
     pub constant: f32,
-    /// By column: see [`Probe::source`].
+    /// Direct effects by column; see [`Probe::source`].
     pub effects: Vec<f32>,
 }
 
-/// A feature that is not active at a position.
+/// Feature that is not active at a position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inactive {
-    /// Which, where.
+    /// Feature and position.
     pub at: FeatureAt,
-    /// What its encoder gives.
+    /// Pre-activation, as its encoder gives it.
     pub pre_activation: f32,
-    /// By how much that lies below (negative) what it has to exceed; see
+    /// Distance of the pre-activation from the threshold, negative below it; see
     /// [`Activation::margins`](crate::transcoder::Activation::margins).
     pub margin: f32,
 }
 
 impl Inactive {
-    /// What the pre-activation has to exceed. Not finite where nothing would do.
+    /// Returns the value that the pre-activation has to exceed. Not finite where none is enough.
     pub fn threshold(&self) -> f32 {
         self.pre_activation - self.margin
     }
 }
 
-/// A prompt's local replacement model.
+/// Local replacement model of a prompt.
 #[derive(Debug)]
 pub struct Probe<'a> {
-    engine: &'a Engine,
-    capture: Capture,
-    frozen: Replacement<'a>,
+    pub(super) engine: &'a Engine,
+    pub(super) capture: Capture,
+    pub(super) frozen: Replacement<'a>,
     readers: Readers,
     active: Vec<FeatureAt>,
 }
 
 impl<'a> Probe<'a> {
-    /// Runs the model on `tokens` and freezes it there. Decoders are read as they are needed.
+    /// Runs the model on `tokens` and freezes it at that run. Decoders are read as they are needed.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn new(engine: &'a Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, TraceError> {
         Self::of(engine, engine.capture_tokens(tokens, monitor)?, monitor)
     }
 
-    /// Freezes the model at a run that was made of it.
+    /// Freezes the model at `capture`, a run of it.
     ///
     /// # Errors
-    /// As [`Probe::new`].
+    /// Fails as [`Probe::new`] does.
     pub fn of(engine: &'a Engine, capture: Capture, monitor: &Monitor) -> Result<Self, TraceError> {
         let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
         let layers = capture.layers.iter().enumerate();
@@ -145,20 +165,26 @@ impl<'a> Probe<'a> {
         Ok(Self { engine, capture, frozen, readers, active })
     }
 
-    /// The active features, ascending: the first columns of a row. The errors, layer by layer, and the tokens follow.
+    /// Returns the active features, ascending: the first columns of a row. The errors, layer by layer, and the tokens
+    /// follow.
     pub fn active(&self) -> &[FeatureAt] {
         &self.active
     }
 
-    /// Positions, from the first, at which no feature counts as active.
+    /// Returns the number of columns of a row; see [`Probe::source`].
+    pub fn n_columns(&self) -> usize {
+        self.frozen.n_columns()
+    }
+
+    /// Returns the number of leading positions at which no feature counts as active.
     pub fn zeroed(&self) -> usize {
         self.capture.zeroed
     }
 
-    /// What a column of a row stands for.
+    /// Returns the source that a column of a row stands for.
     ///
     /// # Panics
-    /// Where there is no such column.
+    /// Panics where there is no such column.
     pub fn source(&self, column: usize) -> Source {
         let n_positions = self.capture.n_positions();
         match column.checked_sub(self.active.len()) {
@@ -170,7 +196,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// The column of a source; `None` where it is not there, such as a feature that is not active.
+    /// Returns the column of a source; `None` where it has none, such as a feature that is not active.
     pub fn column(&self, source: Source) -> Option<usize> {
         let (n_layers, n_positions) = (self.capture.layers.len(), self.capture.n_positions());
         let within = |position: Position| (position.index() < n_positions).then_some(position.index());
@@ -184,10 +210,30 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// The direct effects on what is asked for.
+    /// Returns the run at which the model is frozen.
+    pub(crate) fn capture(&self) -> &Capture {
+        &self.capture
+    }
+
+    /// Returns the part of the residual stream in front of a layer that comes from a source, `[P, d]`.
     ///
     /// # Errors
-    /// There is no such feature or token, weights cannot be read, or the work was stopped.
+    /// Fails where there is no such source, decoders cannot be read, or the work was stopped.
+    pub(crate) fn carried(&self, source: Source, layer: usize, monitor: &Monitor) -> Result<Tensor, TraceError> {
+        self.frozen.carried(self.column_of(source)?, layer, monitor.cancel())
+    }
+
+    pub(super) fn column_of(&self, source: Source) -> Result<usize, TraceError> {
+        self.column(source).ok_or_else(|| TraceError::Target {
+            name: source.to_string(),
+            what: "it is not there on this prompt; name an active feature, an error or a token".to_owned(),
+        })
+    }
+
+    /// Returns the direct effects on `asked`.
+    ///
+    /// # Errors
+    /// Fails where there is no such feature or token, weights cannot be read, or the work was stopped.
     pub fn row(&self, asked: Asked, monitor: &Monitor) -> Result<ProbeRow, TraceError> {
         let (target, value) = self.target(asked, monitor)?;
         let mut effects = vec![0.0; self.frozen.n_columns()];
@@ -195,10 +241,10 @@ impl<'a> Probe<'a> {
         Ok(ProbeRow { value, constant: constants[0], effects })
     }
 
-    /// The direct effect of one source, split by attention heads.
+    /// Returns the direct effect of one source, split by attention heads.
     ///
     /// # Errors
-    /// As [`Probe::row`]; the source is not there.
+    /// Fails as [`Probe::row`] does, and where the source has no column.
     ///
     /// # Examples
     /// ```
@@ -220,15 +266,12 @@ impl<'a> Probe<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<HeadSplit, TraceError> {
-        let column = self.column(source).ok_or_else(|| TraceError::Target {
-            name: source.to_string(),
-            what: "it is not there on this prompt; name an active feature, an error or a token".to_owned(),
-        })?;
+        let column = self.column_of(source)?;
         let (target, _) = self.target(asked, monitor)?;
         self.frozen.split(&target, column, monitor.cancel())
     }
 
-    fn target(&self, asked: Asked, monitor: &Monitor) -> Result<(TargetRow, f32), TraceError> {
+    pub(super) fn target(&self, asked: Asked, monitor: &Monitor) -> Result<(TargetRow, f32), TraceError> {
         let model = &self.engine.model;
         match asked {
             Asked::Feature(at) => self.readers.feature(&self.engine.transcoder, &self.capture, at),
@@ -242,15 +285,15 @@ impl<'a> Probe<'a> {
                 let position = self.capture.n_positions() - 1;
                 let value = dot(&vector, &self.capture.final_output, position)?;
                 let (read, constant) = self.readers.last.pull_back(vector, position);
-                Ok((TargetRow { layer: self.capture.layers.len(), position, read, constant }, value))
+                Ok((TargetRow::output(self.capture.layers.len(), position, read, constant), value))
             }
         }
     }
 
-    /// A feature's margin at a position, and whether it is active there.
+    /// Returns a feature's margin at a position, and whether it is active there.
     ///
     /// # Errors
-    /// As [`Probe::row`].
+    /// Fails as [`Probe::row`] does.
     pub fn margin(&self, at: FeatureAt, monitor: &Monitor) -> Result<(Inactive, bool), TraceError> {
         let (_, pre_activation) = self.target(Asked::Feature(at), monitor)?;
         let layer = at.layer.index();
@@ -259,7 +302,7 @@ impl<'a> Probe<'a> {
         Ok((Inactive { at, pre_activation, margin }, self.active.binary_search(&at).is_ok()))
     }
 
-    /// Pre-activations and margins `[n, F]` of a layer for feature inputs `[n, d]`.
+    /// Returns the pre-activations and margins `[n, F]` of a layer for feature inputs `[n, d]`.
     fn margins(&self, layer: usize, input: &Tensor, monitor: &Monitor) -> Result<(Vec<f32>, Vec<f32>), TraceError> {
         let transcoder = &self.engine.transcoder;
         let encoded = transcoder.encode(layer, input, monitor.cancel())?;
@@ -267,11 +310,11 @@ impl<'a> Probe<'a> {
         Ok((encoded.pre_activations, margins))
     }
 
-    /// The features that came closest to being active where they are not: at most `most`, of those that `wanted` takes, the
-    /// closest first.
+    /// Returns the inactive features that came closest to being active: at most `most`, of those that `wanted` accepts,
+    /// the closest first.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn closest(
         &self,
         most: usize,

@@ -1,17 +1,17 @@
-//! Which features get a row next: those of highest influence, as far as the rows so far tell.
+//! Choice of the features that get a row next: those of highest influence, as estimated from the rows so far.
 
 use crate::graph::{FeatureAt, RowTarget, Rows};
 use crate::parallel;
 
-/// Row sums below this count as this, as in circuit-tracer's ranking.
+/// Floor of row sums, as in circuit-tracer's ranking.
 const FLOOR: f64 = 1e-8;
 
-/// Columns that are summed at a time on one thread.
+/// Number of columns that one thread sums at a time.
 const COLUMNS: usize = 1024;
 
-/// Influence of each active feature on the outputs, `[A]`: p^T (N + N^2 + ...), N the rows so far in absolute value
-/// over their sums. The graph runs upward through the layers, so one sweep from the top sums all powers.
-/// `row_targets` may be the first of the rows alone: the others are not looked at.
+/// Estimates the influence of each active feature on the outputs, `[A]`: p^T (N + N^2 + ...), N the rows so far in
+/// absolute value over their sums. The graph runs upward through the layers, so one sweep from the top sums all powers.
+/// `row_targets` may be the targets of the first rows alone; the other rows are ignored.
 pub(super) fn estimate(
     active: &[FeatureAt],
     probabilities: &[f32],
@@ -64,7 +64,7 @@ pub(super) fn estimate(
     influence
 }
 
-/// The `most` features of highest influence that have no row yet, highest first.
+/// Returns the `most` features of highest influence that have no row yet, highest first.
 pub(super) fn next(influence: &[f64], has_row: &[bool], most: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..influence.len() as u32).filter(|i| !has_row[*i as usize]).collect();
     order.sort_by(|a, b| influence[*b as usize].total_cmp(&influence[*a as usize]));

@@ -1,7 +1,7 @@
-//! How features and outputs read the residual stream: through the frozen norms in front of them.
+//! Reads of the residual stream by features and outputs, through the frozen norms in front of them.
 
-use crate::attribution::backward::TargetRow;
 use crate::attribution::replacement::norm_is_plain;
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::attribution::targets::{Request, check_feature};
 use crate::attribution::{Capture, TraceError};
 use crate::graph::FeatureAt;
@@ -9,24 +9,24 @@ use crate::model::{Norm, Transformer};
 use crate::transcoder::{FeatureInput, Transcoder};
 use candle_core::Tensor;
 
-/// What stands between the residual stream and those who read it.
+/// Frozen norms between the residual stream and what reads it.
 #[derive(Debug)]
 pub(super) struct Readers {
-    /// In front of each layer's features.
+    /// Norm in front of each layer's features.
     pub layers: Vec<FrozenRead>,
-    /// In front of the outputs.
+    /// Norm in front of the outputs.
     pub last: FrozenRead,
 }
 
-/// A frozen norm in front of what reads; without a weight, its divisor alone; without either, the stream itself.
+/// Frozen norm in front of a reader; without a weight, its divisor alone; without either, the identity.
 #[derive(Debug, Default)]
 pub(super) struct FrozenRead {
-    /// `[d]`
+    /// Weight, `[d]`.
     weight: Option<Vec<f32>>,
-    /// `[d]`
+    /// Bias, `[d]`.
     bias: Option<Vec<f32>>,
     centres: bool,
-    /// `[P]`
+    /// Divisor, `[P]`.
     divisor: Option<Vec<f32>>,
 }
 
@@ -40,7 +40,8 @@ impl FrozenRead {
         })
     }
 
-    /// What `row` `[d]`, read behind the norm at `position`, reads in front of it, and what it reads of the norm's bias.
+    /// Carries `row` `[d]`, a read vector behind the norm at `position`, to in front of it; returns it with its product
+    /// with the norm's bias.
     pub fn pull_back(&self, mut row: Vec<f32>, position: usize) -> (Vec<f32>, f32) {
         let constant = self.bias.as_ref().map_or(0.0, |bias| row.iter().zip(bias).map(|(r, b)| r * b).sum());
         if let Some(weight) = &self.weight {
@@ -57,17 +58,17 @@ impl FrozenRead {
     }
 }
 
-/// `vector` `[d]` times a row of `x` `[P, d]`.
+/// Multiplies `vector` `[d]` by a row of `x` `[P, d]`.
 pub(super) fn dot(vector: &[f32], x: &Tensor, position: usize) -> Result<f32, TraceError> {
     let row: Vec<f32> = x.get(position)?.to_vec1()?;
     Ok(vector.iter().zip(row).map(|(v, x)| f64::from(*v) * f64::from(x)).sum::<f64>() as f32)
 }
 
 impl Readers {
-    /// How a feature reads, active or not, and its pre-activation.
+    /// Returns the read vector of a feature, active or not, and its pre-activation.
     ///
     /// # Errors
-    /// [`TraceError::Target`] where there is no such feature, or its position counts as zero.
+    /// Fails with [`TraceError::Target`] where there is no such feature, or its position counts as zero.
     pub fn feature(
         &self,
         transcoder: &Transcoder,
@@ -87,15 +88,18 @@ impl Readers {
         let (encoder, bias) = transcoder.encoder_row(layer, at.feature.index())?;
         let value = dot(&encoder, &capture.layers[layer].feature_input, position)? + bias;
         let (read, constant) = self.layers[layer].pull_back(encoder, position);
-        Ok((TargetRow { layer, position, read, constant: bias + constant }, value))
+        Ok((TargetRow { layer, site: ReadSite::Mlp, position, read, constant: bias + constant }, value))
     }
 
     pub fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture) -> Result<Self, TraceError> {
         let mut layers = Vec::with_capacity(capture.layers.len());
         for (layer, captured) in capture.layers.iter().enumerate() {
-            let divisor = &captured.divisors.mlp;
+            let divisor = &captured.norm_scales.mlp;
             layers.push(match transcoder.input() {
-                FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::ResidPost => FrozenRead::default(),
+                FeatureInput::ResidPre
+                | FeatureInput::ResidMid
+                | FeatureInput::BeforeNorm
+                | FeatureInput::ResidPost => FrozenRead::default(),
                 FeatureInput::Normalized if norm_is_plain(model) => {
                     FrozenRead { divisor: Some(divisor.flatten_all()?.to_vec1()?), ..FrozenRead::default() }
                 }

@@ -1,97 +1,100 @@
 //! The local replacement model: linear in the residual stream once attention patterns, norm divisors and MLP outputs
 //! are frozen at their captured values (Ameisen et al. 2025, "The local replacement model").
 //!
-//! Whatever is frozen is folded into the weights here, so that the backward pass knows nothing of model families: norm
-//! weights into `W_V`, divisors into the attention pattern, activations into decoder rows.
+//! Whatever is frozen is folded into the weights here, so that the backward pass is independent of model families: norm
+//! weights into `W_V`, norm divisors into the attention pattern, activations into decoder rows.
 
-use crate::attribution::written::{Decoders, Fixed, Run, Writes, WrittenLayer};
+use crate::attribution::decoder_rows::{DecoderRows, Decoders, Fixed, Run, WrittenLayer};
 use crate::attribution::{Capture, CapturedLayer, TraceError};
 use crate::job::{Cancel, Monitor};
-use crate::model::{AttentionWeights, Divisors, Norm, NormKind, Precision, Staging, Transformer};
+use crate::model::{AttentionWeights, Norm, NormKind, NormScales, Precision, Staging, Transformer};
 use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
 use std::sync::Mutex;
 
-/// Everything that the backward pass multiplies with.
+/// Frozen weights that the backward pass multiplies with.
 #[derive(Debug)]
 pub struct Replacement<'a> {
     pub(super) device: Device,
-    /// What the model's weights are multiplied in.
+    /// Precision of products with the model's weights.
     pub(super) precision: Precision,
     pub(super) d_model: usize,
     pub(super) n_positions: usize,
     pub(super) decoders: Decoders<'a>,
     pub(super) n_heads: usize,
     pub(super) n_kv_heads: usize,
-    /// Whether MLPs read the stream in front of the layer, so that what they read passes none of its attention.
+    /// True where MLPs read the stream in front of the layer, so that their input passes none of its attention.
     pub(super) parallel_residual: bool,
     pub(super) layers: Vec<FrozenLayer>,
     /// Token embeddings `[P, d]`.
     pub(super) embeddings: Tensor,
     /// Learned position embeddings `[P, d]`: constants.
     pub(super) learned: Option<Tensor>,
-    /// The residual stream at position 0, which is not carried backward: token 0's share and the constants', as each
-    /// layer's MLP reads it; the last entry is in front of the final norm. `[2, d]` each.
+    /// The residual stream at position 0, which is not carried backward: token 0's share and the constants', in front of
+    /// each layer; the last entry is in front of the final norm. `[2, d]` each.
     pub(super) first_position: Vec<Tensor>,
+    /// The same behind each layer's attention.
+    pub(super) first_position_mid: Vec<Tensor>,
     /// L2 norms of the error vectors, `[L * P]`.
     pub(super) error_norms: Vec<f32>,
-    /// By which what is read and found goes to and from a device with memory of its own, for a group of targets each.
+    /// Buffers for read vectors and effects on their way to and from a device with memory of its own, one for each of
+    /// two groups.
     pub(super) staging: Mutex<[Staging; 2]>,
 }
 
-/// One layer with its divisors and activations folded in.
+/// Layer with its norm divisors and activations folded in.
 #[derive(Debug)]
 pub(super) struct FrozenLayer {
-    /// `[d, d_attn]`, for products in the model's precision.
+    /// Output weight `W_O`, `[d, d_attn]`, for products in the model's precision.
     pub output: Tensor,
-    /// `[d_kv, d]`, the norm's weight folded in, for products in the model's precision.
+    /// Value weight `W_V`, `[d_kv, d]`, the norm's weight folded in, for products in the model's precision.
     pub value: Tensor,
-    /// `[heads, P, P]` (query, key), each key divided by its norm's divisor.
+    /// Attention pattern, `[heads, P, P]` (query, key), each key divided by its norm's divisor.
     pub pattern: Tensor,
-    /// What attention carries from position 0 to each position: token 0's share and the constants'. `[P, 2, d]`
+    /// Output of attention at each position that comes from position 0: token 0's share and the constants'. `[P, 2, d]`
     pub from_first: Tensor,
-    /// A transcoder's skip connection.
+    /// Skip connection of the transcoder.
     pub skip: Option<FrozenSkip>,
-    /// What is written at the feature output, by position; `None` at position 0.
-    pub writes: Vec<Option<Writes>>,
-    /// The same for batched products, where rows are held on a device with memory of its own.
+    /// Vectors written at the feature output, by position; `None` at position 0.
+    pub writes: Vec<Option<DecoderRows>>,
+    /// The same vectors for batched products, where rows are held on a device with memory of its own.
     pub runs: Vec<Run>,
-    /// The norm that it passes.
-    pub behind: Behind,
+    /// Norm behind the feature output.
+    pub behind: PostMlpNorm,
 }
 
 impl FrozenLayer {
-    /// Widths of what the heads read and of their values, `d_attn` and `d_kv`.
+    /// Returns the widths of the heads' outputs and of their values, `d_attn` and `d_kv`.
     pub fn widths(&self) -> Result<(usize, usize), TraceError> {
         Ok((self.output.dim(1)?, self.value.dim(0)?))
     }
 }
 
-/// The attention part of a [`FrozenLayer`].
+/// Attention part of a [`FrozenLayer`].
 struct FrozenAttention {
     output: Tensor,
     value: Tensor,
     pattern: Tensor,
     from_first: Tensor,
-    /// The residual stream at position 0 behind it, `[2, d]`.
+    /// Residual stream at position 0 behind attention, `[2, d]`.
     mid: Tensor,
 }
 
-/// A skip connection with the norm in front of the feature input folded in.
+/// Skip connection with the norm in front of the feature input folded in.
 #[derive(Debug)]
 pub(super) struct FrozenSkip {
-    /// `[d out, d in]`
+    /// Weight, `[d out, d in]`.
     pub weight: Tensor,
-    /// What the norm divides each position by, `[P, 1]`; absent where the features read the residual stream itself.
+    /// Divisor of the norm, `[P, 1]`; absent where the features read the residual stream itself.
     pub divisor: Option<Tensor>,
 }
 
 impl<'a> Replacement<'a> {
-    /// Freezes `model` and `transcoder` at what `capture` holds, which is let go of layer by layer. `held` keeps the
-    /// decoder rows of active features in memory; else they are read again whenever they are used.
+    /// Freezes `model` and `transcoder` at `capture`, which is released layer by layer. `held` keeps the decoder rows
+    /// of active features in memory; else they are read again at each use.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn new(
         model: &Transformer,
         transcoder: &'a Transcoder,
@@ -113,6 +116,7 @@ impl<'a> Replacement<'a> {
             parallel_residual: model.spec.parallel_residual,
             layers: Vec::with_capacity(n_layers),
             first_position: Vec::with_capacity(n_layers + 1),
+            first_position_mid: Vec::with_capacity(n_layers),
             error_norms: Vec::with_capacity(n_layers * n_positions),
             embeddings: model.embed(&ids)?,
             learned: model.learned_positions(0..n_positions)?,
@@ -128,25 +132,26 @@ impl<'a> Replacement<'a> {
         for (layer, captured) in layers.into_iter().enumerate() {
             monitor.report("freezing", layer as u64, n_layers as u64)?;
             let attention = frozen.freeze_attention(model, &captured, layer, &stream, monitor.cancel())?;
-            let CapturedLayer { divisors, feature_input, feature_output, .. } = captured;
-            let skip = Skip::new(model, transcoder, &divisors, layer)?;
+            let CapturedLayer { norm_scales, feature_input, feature_output, .. } = captured;
+            let skip = Skip::new(model, transcoder, &norm_scales, layer)?;
             let output = match &skip {
                 Some(skip) => feature_output.sub(&feature_input.matmul(&skip.raw.t()?)?)?,
                 None => feature_output,
             };
-            let behind = Behind::new(model, transcoder, &divisors, layer)?;
+            let behind = PostMlpNorm::new(model, transcoder, &norm_scales, layer)?;
             let constant = skip.as_ref().and_then(|skip| skip.constant.clone());
             let fixed = Fixed { output: &output, constant, behind: &behind };
             let WrittenLayer { writes, runs, error_norms, first } = frozen.decoders.layer(layer, fixed)?;
             frozen.error_norms.extend(error_norms);
             let first = Tensor::from_vec(first, (1, frozen.d_model), &frozen.device)?;
             let FrozenAttention { output, value, pattern, from_first, mid } = attention;
+            frozen.first_position.push(stream.clone());
             let read = if frozen.parallel_residual { stream } else { mid.clone() };
             stream = Tensor::cat(&[&mid.narrow(0, 0, 1)?, &mid.narrow(0, 1, 1)?.add(&first)?], 0)?;
             if let Some(skip) = &skip {
                 stream = stream.add(&skip.frozen.read(&read, 0)?)?;
             }
-            frozen.first_position.push(read);
+            frozen.first_position_mid.push(mid);
             let skip = skip.map(|skip| skip.frozen);
             frozen.layers.push(FrozenLayer { output, value, pattern, from_first, skip, writes, runs, behind });
         }
@@ -154,7 +159,7 @@ impl<'a> Replacement<'a> {
         Ok(frozen)
     }
 
-    /// Folds a layer's attention and carries position 0's `stream` `[2, d]` through it, to in front of the MLP.
+    /// Folds a layer's attention and carries position 0's `stream` `[2, d]` through it, up to the MLP.
     fn freeze_attention(
         &self,
         model: &Transformer,
@@ -168,10 +173,11 @@ impl<'a> Replacement<'a> {
         let weights = model.attention(layer)?;
         let norm = model.attention_norm(layer)?;
         let value = norm.pull_back(&weights.value.weight()?)?;
-        let mut divided = captured.pattern.broadcast_div(&captured.divisors.attention.reshape((1, 1, n))?)?;
+        let mut divided = captured.pattern.broadcast_div(&captured.norm_scales.attention.reshape((1, 1, n))?)?;
         let mut constant = attention_constant(&weights, &norm, group, head_dim, cancel)?;
         let mut output = weights.output.weight()?;
-        if let (Some(norm), Some(divisor)) = (model.after_attention_norm(layer)?, &captured.divisors.after_attention) {
+        if let (Some(norm), Some(divisor)) = (model.after_attention_norm(layer)?, &captured.norm_scales.after_attention)
+        {
             output = output.broadcast_mul(&norm.weight.unsqueeze(1)?)?;
             divided = divided.broadcast_div(&divisor.reshape((1, n, 1))?)?;
             constant = match constant {
@@ -195,8 +201,8 @@ impl<'a> Replacement<'a> {
     }
 }
 
-/// What attention adds at every position whatever it reads: the norm's bias through W_V, b_V, both through W_O, and b_O.
-/// A pattern's rows sum to 1, so that they arrive whole. `[1, d]`
+/// Returns the constant that attention adds at every position: the norm's bias through W_V, b_V, both through W_O, and
+/// b_O. A pattern's rows sum to 1, so that they arrive whole. `[1, d]`
 fn attention_constant(
     weights: &AttentionWeights<'_>,
     norm: &Norm,
@@ -222,23 +228,23 @@ fn attention_constant(
     Ok(Some(weights.output.apply(&each.reshape((1, kv * group * head_dim))?, cancel)?))
 }
 
-/// A norm behind the feature output: what it makes of what is written there.
+/// Norm behind the feature output.
 #[derive(Debug)]
-pub(super) struct Behind {
-    /// `[d]`
+pub(super) struct PostMlpNorm {
+    /// Weight, `[d]`.
     weight: Option<Vec<f32>>,
-    /// `[P]`
+    /// Divisor, `[P]`.
     divisor: Vec<f32>,
 }
 
-impl Behind {
+impl PostMlpNorm {
     fn new(
         model: &Transformer,
         transcoder: &Transcoder,
-        divisors: &Divisors,
+        norm_scales: &NormScales,
         layer: usize,
     ) -> Result<Self, TraceError> {
-        match (transcoder.output(), model.after_mlp_norm(layer)?, &divisors.after_mlp) {
+        match (transcoder.output(), model.after_mlp_norm(layer)?, &norm_scales.after_mlp) {
             (FeatureOutput::MlpOut, Some(norm), Some(divisor)) => {
                 Ok(Self { weight: Some(norm.weight.to_vec1()?), divisor: divisor.flatten_all()?.to_vec1()? })
             }
@@ -255,12 +261,12 @@ impl Behind {
     }
 }
 
-/// A skip connection: as it is on disk, and with the norms around it folded in.
+/// Skip connection: as on disk, and with the norms around it folded in.
 struct Skip {
-    /// `[d out, d in]`
+    /// Weight on disk, `[d out, d in]`.
     raw: Tensor,
     frozen: FrozenSkip,
-    /// What it makes of the bias of the norm in front of it, `[d]`.
+    /// Its product with the bias of the norm in front of it, `[d]`.
     constant: Option<Vec<f32>>,
 }
 
@@ -268,24 +274,26 @@ impl Skip {
     fn new(
         model: &Transformer,
         transcoder: &Transcoder,
-        divisors: &Divisors,
+        norm_scales: &NormScales,
         layer: usize,
     ) -> Result<Option<Self>, TraceError> {
         let Some(raw) = transcoder.skip(layer, model.device())? else { return Ok(None) };
         let norm = model.mlp_norm(layer)?;
         let mut constant = None;
         let (mut weight, mut divisor) = match transcoder.input() {
-            FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::ResidPost => (raw.clone(), None),
-            FeatureInput::Normalized if norm_is_plain(model) => (raw.clone(), Some(divisors.mlp.clone())),
+            FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::BeforeNorm | FeatureInput::ResidPost => {
+                (raw.clone(), None)
+            }
+            FeatureInput::Normalized if norm_is_plain(model) => (raw.clone(), Some(norm_scales.mlp.clone())),
             FeatureInput::Normalized | FeatureInput::MlpIn => {
                 if let Some(bias) = &norm.bias {
                     constant = Some(bias.unsqueeze(0)?.matmul(&raw.t()?)?.flatten_all()?.to_vec1()?);
                 }
-                (norm.pull_back(&raw)?, Some(divisors.mlp.clone()))
+                (norm.pull_back(&raw)?, Some(norm_scales.mlp.clone()))
             }
         };
         if transcoder.output() == FeatureOutput::MlpOut
-            && let (Some(norm), Some(behind)) = (model.after_mlp_norm(layer)?, &divisors.after_mlp)
+            && let (Some(norm), Some(behind)) = (model.after_mlp_norm(layer)?, &norm_scales.after_mlp)
         {
             weight = weight.broadcast_mul(&norm.weight.unsqueeze(1)?)?;
             divisor = Some(match divisor {
@@ -297,18 +305,19 @@ impl Skip {
     }
 }
 
-/// Whether `ln2.hook_normalized` is in front of the norm's weight: of a LayerNorm it is behind weight and bias.
+/// Returns true where `ln2.hook_normalized` is in front of the norm's weight; in a LayerNorm it is behind weight and
+/// bias.
 pub(super) fn norm_is_plain(model: &Transformer) -> bool {
     model.spec.norm != NormKind::Layer
 }
 
 impl FrozenSkip {
-    /// What it makes of a stream `[P, d]` in front of the MLP's norm.
+    /// Applies the skip connection to a stream `[P, d]` in front of the MLP's norm.
     pub fn over(&self, stream: &Tensor) -> Result<Tensor, TraceError> {
         self.divided(stream.matmul(&self.weight.t()?)?)
     }
 
-    /// Gradients in front of the MLP's norm, of those at what it writes, `[P, d]` both.
+    /// Carries gradients at the skip connection's output to in front of the MLP's norm, `[P, d]` both.
     pub fn back(&self, gradients: &Tensor) -> Result<Tensor, TraceError> {
         self.divided(gradients.matmul(&self.weight)?)
     }
@@ -320,7 +329,7 @@ impl FrozenSkip {
         })
     }
 
-    /// What it makes of `rows` `[n, d]` at `position` of the residual stream in front of the MLP's norm.
+    /// Applies the skip connection to `rows` `[n, d]` at `position` of the residual stream in front of the MLP's norm.
     fn read(&self, rows: &Tensor, position: usize) -> Result<Tensor, TraceError> {
         // A LayerNorm's centring is folded into the weight.
         let read = rows.matmul(&self.weight.t()?)?;

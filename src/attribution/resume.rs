@@ -1,4 +1,4 @@
-//! Going on from a raw graph: one that was stopped, or a finished one to more features.
+//! Resumption of a raw graph that was stopped, or of a finished one with more features.
 
 use crate::attribution::trace::features_of_a_round;
 use crate::attribution::{Limits, Plan, TraceError, Tracing, rows};
@@ -8,16 +8,16 @@ use crate::model::Transformer;
 use crate::transcoder::Transcoder;
 
 impl<'a> Tracing<'a> {
-    /// Goes on from `from` to rows of `max_feature_nodes` features (`None` for all): the result is that of an
-    /// uninterrupted trace to as many, bit for bit.
+    /// Resumes `from` up to rows of `max_feature_nodes` features (`None` for all): the result is that of an
+    /// uninterrupted trace with as many, bit for bit.
     ///
-    /// The model is run again and has to give what it gave then. Of the rows those are kept that the uninterrupted
-    /// trace would have computed in the same blocks: not a last round that was capped earlier than it is now, nor what
-    /// was picked by influence where now every feature gets a row.
+    /// The model is run again and has to give the same values. Those rows are kept that the uninterrupted trace would
+    /// have computed in the same blocks: not a last round that was capped earlier than it is now, nor features picked
+    /// by influence where now every feature gets a row.
     ///
     /// # Errors
-    /// [`TraceError::Resume`] where `from` cannot be gone on from with this model and transcoder, or was to have
-    /// more rows; weights cannot be read; or the work was stopped.
+    /// Fails with [`TraceError::Resume`] where `from` cannot be resumed with this model and transcoder, or was to have
+    /// more rows; also where weights cannot be read, or the work was stopped.
     pub fn resume(
         model: &Transformer,
         transcoder: &'a Transcoder,
@@ -51,7 +51,7 @@ impl<'a> Tracing<'a> {
         Ok(tracing)
     }
 
-    /// Takes over what is kept of the rows of `from`.
+    /// Takes over the rows of `from` that are kept.
     fn take_over(&mut self, from: RawTrace) -> Result<(), TraceError> {
         let trace = &mut self.trace;
         if let Some((what, now, then)) = differing(&trace.provenance, &from.provenance) {
@@ -103,7 +103,8 @@ impl<'a> Tracing<'a> {
     }
 }
 
-/// What differs of how it was computed: what, now, then. Names may differ, as of a model that was moved.
+/// Returns what differs between two provenances: its name, the present value, the recorded one. Names may differ, as of
+/// a model that was moved.
 fn differing<'a>(now: &'a Provenance, then: &'a Provenance) -> Option<(&'static str, &'a str, &'a str)> {
     let parts = [
         ("version of circuitscope", &now.program_version, &then.program_version),

@@ -1,4 +1,4 @@
-//! Rows as they are computed, one after the other.
+//! Storage of rows as they are computed, one after the other.
 
 use crate::attribution::TraceError;
 use crate::attribution::spill::Spill;
@@ -8,21 +8,21 @@ use rayon::prelude::*;
 use std::io;
 use std::path::Path;
 
-/// No rows yet: sparse ones, in a temporary file in `folder`.
+/// Creates an empty store of sparse rows, in a temporary file in `folder`.
 ///
 /// # Errors
-/// No file can be made there.
+/// Fails where no file can be created there.
 pub(super) fn spilled(folder: Option<&Path>) -> io::Result<Rows> {
     let (columns, values) = (Spill::new(folder)?, Spill::new(folder)?);
     let (columns, values) = (Numbers::Stored(Box::new(columns)), Numbers::Stored(Box::new(values)));
     Ok(Rows::Sparse { starts: vec![0], columns, values, dropped: Vec::new() })
 }
 
-/// Appends rows of `width` numbers each, `n` numbers in all, that `compute` adds to zeros; sparse ones without what
-/// [`sparsify`] leaves out. Gives what `compute` gives, and the rows' absolute sums.
+/// Appends rows of `width` numbers each, `n` numbers in all, that `compute` adds to zeros; sparse rows without what
+/// [`sparsify`] leaves out. Returns the result of `compute` and the rows' absolute sums.
 ///
 /// # Errors
-/// Those of `compute`; or there is no room for the rows where they are stored. Then none of them is there.
+/// Fails as `compute` does, or where there is no room to store the rows. No row is appended then.
 pub(super) fn append<T>(
     rows: &mut Rows,
     (n, width): (usize, usize),
@@ -75,7 +75,7 @@ fn push(rows: &mut Rows, row: &SparseRow) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets go of all but the first `n` of rows of `width` columns.
+/// Keeps only the first `n` rows, of `width` columns each.
 pub(super) fn truncate(rows: &mut Rows, n: usize, width: usize) {
     match rows {
         Rows::Dense { values } => values.truncate(n * width),
@@ -95,7 +95,7 @@ struct SparseRow {
     dropped: f32,
 }
 
-/// The fewest entries that carry all but `share` of the row's absolute sum; of equal ones the first.
+/// Returns the fewest entries that carry all but `share` of the row's absolute sum; of equal ones the first.
 fn sparsify(row: &[f32], abs_sum: f64, share: f64) -> SparseRow {
     // Entries in classes of nearly equal size, by the leading bits of their absolute values, which ascend as those do.
     // Whole classes are kept from the largest down, and only within the last one entries are sorted.
@@ -169,7 +169,7 @@ mod tests {
         assert!((row.dropped - 0.005).abs() < 1e-6);
     }
 
-    /// Against sorting everything, on rows of many sizes with zeros and equal entries.
+    /// Compares with sorting everything, on rows of many sizes with zeros and equal entries.
     #[test]
     fn what_is_dropped_is_what_sorting_would_drop() {
         let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();

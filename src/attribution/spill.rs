@@ -1,4 +1,4 @@
-//! Numbers in a temporary file, mapped into memory as far as they are looked at.
+//! Numbers in a temporary file, mapped into memory.
 
 use crate::graph::Store;
 use memmap2::Mmap;
@@ -9,9 +9,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
 
-/// Numbers that any bytes make one of.
+/// Number types of which any bytes are a value.
 pub(super) trait Plain: Copy + fmt::Debug + Send + Sync + 'static {
-    /// Their bytes, as this machine has them in memory.
+    /// Returns their bytes, in this machine's byte order.
     fn bytes(numbers: &[Self]) -> Vec<u8>;
 }
 
@@ -27,21 +27,21 @@ impl Plain for f32 {
     }
 }
 
-/// Numbers in a file that is gone with this.
+/// Numbers in a file that is deleted when this is dropped.
 #[derive(Debug)]
 pub(super) struct Spill<T> {
     file: File,
-    /// All of them; `None` while there are none, since nothing cannot be mapped.
+    /// Map of the whole file; `None` while it is empty, since an empty file cannot be mapped.
     map: Option<Mmap>,
     length: usize,
     of: PhantomData<T>,
 }
 
 impl<T: Plain> Spill<T> {
-    /// An empty file in `folder`, by default the system's for temporary files.
+    /// Creates an empty file in `folder`, by default the system's for temporary files.
     ///
     /// # Errors
-    /// None can be made there.
+    /// Fails where no file can be created there.
     pub fn new(folder: Option<&Path>) -> io::Result<Self> {
         let file = match folder {
             Some(folder) => tempfile::tempfile_in(folder)?,

@@ -1,45 +1,118 @@
-//! Which outputs are traced (section "Output nodes" of Ameisen et al. 2025): tokens, or directions of the final norm's
-//! output.
+//! Choice of the traced outputs (section "Output nodes" of Ameisen et al. 2025): tokens, or directions of the final
+//! norm's output.
 
 use crate::attribution::TraceError;
 use crate::graph::{FeatureAt, Settings, Target, TargetKind, Token};
 use crate::job::Cancel;
 use crate::model::{ModelError, Transformer};
+use crate::tokens::{TokenError, Tokenizer};
 use crate::transcoder::Transcoder;
 use std::borrow::Cow;
 
-/// An output asked for by the person.
+/// Target requested by the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// A token's logit.
+    /// Logit of a token.
     Token(Token),
-    /// The difference of two tokens' unembedding vectors.
+    /// Logit of one of two tokens that a text may mean.
+    Spelled(Spelling),
+    /// Difference of two tokens' unembedding vectors.
     Difference {
-        /// What counts up.
+        /// Token that counts positively.
         plus: Token,
-        /// What counts down.
+        /// Token that counts negatively.
         minus: Token,
-        /// What it weighs among the targets.
+        /// Weight among the targets.
         weight: f32,
     },
-    /// A direction as given.
+    /// Custom direction, used as given.
     Vector {
-        /// What to call it.
+        /// Name of the direction.
         name: String,
-        /// `[d]`
+        /// Direction at the final norm's output, `[d]`.
         vector: Vec<f32>,
-        /// What it weighs among the targets.
+        /// Weight among the targets.
         weight: f32,
     },
-    /// The pre-activation of a feature, active or not, for the question why it is what it is.
+    /// Pre-activation of a feature, active or not, to explain its value.
     Feature(FeatureAt),
 }
 
+/// Tokens that a text may mean: itself, and itself behind a space, as words inside a text are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spelling {
+    /// Token of the text as given.
+    pub as_given: Token,
+    /// Token of the text with a space in front.
+    pub spaced: Token,
+    /// True where the likelier of the two is wanted instead of the text as given.
+    pub takes_likelier: bool,
+}
+
+/// Ratio to the given token's probability, and least probability, from which the token with a space in front is taken
+/// to be meant.
+const FAR_LIKELIER: f64 = 10.0;
+const LIKELY: f64 = 0.01;
+
+impl Spelling {
+    /// Returns the token that is meant, by the `probabilities` of all tokens.
+    ///
+    /// # Errors
+    /// Fails with [`TraceError::Target`] where the given token is unlikely and the other is not.
+    fn meant(&self, probabilities: &[f64]) -> Result<&Token, TraceError> {
+        let [given, spaced] = [&self.as_given, &self.spaced].map(|token| probabilities[token.id as usize]);
+        if self.takes_likelier {
+            return Ok(if spaced > given { &self.spaced } else { &self.as_given });
+        }
+        if spaced < LIKELY || spaced < FAR_LIKELIER * given {
+            return Ok(&self.as_given);
+        }
+        let Token { id, text } = &self.as_given;
+        let other = &self.spaced.text;
+        let what = format!(
+            "its probability is {given:.3}, and that of {other:?}, with a space in front, {spaced:.3}; give \
+             --target={other:?}, or --target ~{text} for the likelier of the two, or --target id:{id} for this one"
+        );
+        Err(TraceError::Target { name: format!("{text:?}"), what })
+    }
+}
+
 impl Request {
-    /// What the target is called in a trace.
+    /// Parses a token as the user writes it: a text that is one token, `~` and a text for the likelier of that and the
+    /// same behind a space, or `id:N`.
+    ///
+    /// # Errors
+    /// Fails as [`Tokenizer::target`] does.
+    pub fn written(text: &str, tokenizer: &Tokenizer, vocab_size: usize) -> Result<Self, TokenError> {
+        let (text, takes_likelier) = match text.strip_prefix('~') {
+            Some(rest) if !rest.is_empty() => (rest, true),
+            _ => (text, false),
+        };
+        let given = tokenizer.target(text, vocab_size);
+        let is_word = !text.starts_with("id:") && !text.starts_with(char::is_whitespace);
+        let spaced = if is_word { tokenizer.target(&format!(" {text}"), vocab_size).ok() } else { None };
+        Ok(match (given, spaced) {
+            (Ok(as_given), Some(spaced)) if as_given.id != spaced.id => {
+                Self::Spelled(Spelling { as_given, spaced, takes_likelier })
+            }
+            (Err(_), Some(spaced)) if takes_likelier => Self::Token(spaced),
+            (given, _) => Self::Token(given?),
+        })
+    }
+
+    /// Returns true where the target may have this name in a trace.
+    pub fn may_be(&self, name: &str) -> bool {
+        match self {
+            Self::Spelled(spelling) if spelling.takes_likelier && name == spelling.spaced.text => true,
+            _ => self.name() == name,
+        }
+    }
+
+    /// Returns the name of the target in a trace.
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             Self::Token(token) => token.text.as_str().into(),
+            Self::Spelled(spelling) => spelling.as_given.text.as_str().into(),
             Self::Difference { plus, minus, .. } => format!("{} - {}", plus.text.trim(), minus.text.trim()).into(),
             Self::Vector { name, .. } => name.as_str().into(),
             Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}:{position}:{feature}").into(),
@@ -47,31 +120,31 @@ impl Request {
     }
 }
 
-/// Which outputs are traced.
+/// Choice of the traced outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetChoice {
-    /// The likeliest tokens: the smallest set whose probability reaches `probability`, at most `most`.
+    /// Likeliest tokens: the smallest set whose probability reaches `probability`, at most `most`.
     Likeliest {
-        /// At most this many.
+        /// Most tokens.
         most: usize,
-        /// Until their probabilities add up to this.
+        /// Cumulative probability to reach.
         probability: f32,
     },
-    /// These, in this order, with their raw probabilities or given weights.
+    /// Given targets, in this order, with their raw probabilities or given weights.
     Given(Vec<Request>),
 }
 
 impl TargetChoice {
-    /// The likeliest tokens, as many as `settings` say.
+    /// Returns the choice of the likeliest tokens, as many as `settings` say.
     pub fn likeliest(settings: &Settings) -> Self {
         Self::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
     }
 }
 
-/// That the transcoder has this feature.
+/// Checks that the transcoder has this feature.
 ///
 /// # Errors
-/// [`TraceError::Target`], with how many layers and features there are.
+/// Fails with [`TraceError::Target`], naming the numbers of layers and features, where it has not.
 pub(super) fn check_feature(transcoder: &Transcoder, at: FeatureAt) -> Result<(), TraceError> {
     let n_layers = transcoder.n_layers();
     let what = if at.layer.index() >= n_layers {
@@ -84,7 +157,7 @@ pub(super) fn check_feature(transcoder: &Transcoder, at: FeatureAt) -> Result<()
     Err(TraceError::Target { name: Request::Feature(at).name().into_owned(), what })
 }
 
-/// Softmax of `logits` in f64.
+/// Returns the softmax of `logits`, in f64.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let raised: Vec<f64> = logits.iter().map(|x| f64::from(x - top).exp()).collect();
@@ -92,8 +165,8 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     raised.into_iter().map(|x| x / sum).collect()
 }
 
-/// The likeliest tokens, the likeliest first: as many as it takes for their probabilities to add up to `reach`, at most
-/// `most`.
+/// Returns the likeliest tokens, the likeliest first: as many as it takes for their probabilities to add up to `reach`,
+/// at most `most`.
 pub fn likeliest(probabilities: &[f64], most: usize, reach: f64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..probabilities.len() as u32).collect();
     order.sort_by(|a, b| probabilities[*b as usize].total_cmp(&probabilities[*a as usize]));
@@ -106,8 +179,8 @@ pub fn likeliest(probabilities: &[f64], most: usize, reach: f64) -> Vec<u32> {
     order
 }
 
-/// The targets and their directions `[d]` at the final norm's output: for tokens the unembedding vector minus the mean
-/// over the vocabulary, for others as given; for a feature its encoder's row, at the feature input.
+/// Returns the targets and their directions `[d]` at the final norm's output: for tokens the unembedding vector minus
+/// the mean over the vocabulary, for others as given; for a feature its encoder's row, at the feature input.
 pub(super) fn resolve(
     choice: &TargetChoice,
     model: &Transformer,
@@ -149,6 +222,10 @@ pub(super) fn resolve(
         };
         targets.push(match request {
             Request::Token(asked) => token(asked.id, asked.text.clone())?,
+            Request::Spelled(spelling) => {
+                let meant = spelling.meant(&probabilities)?;
+                token(meant.id, meant.text.clone())?
+            }
             Request::Difference { plus, minus, weight } => {
                 let (up, down) = (model.unembedding(plus.id)?, model.unembedding(minus.id)?);
                 let vector = up.iter().zip(&down).map(|(a, b)| a - b).collect();
@@ -168,4 +245,46 @@ pub(super) fn resolve(
         return Err(TraceError::Model(ModelError::Config { path: "targets".to_owned(), what }));
     }
     Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::FileSource;
+    use std::path::Path;
+
+    fn tokenizer(case: &str) -> Tokenizer {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case).join("model");
+        Tokenizer::open(&FileSource::directory(&folder).unwrap()).unwrap()
+    }
+
+    /// Returns the token meant by a text, for the probabilities of the text and of the text behind a space.
+    fn meant(text: &str, [given, spaced]: [f64; 2]) -> Result<String, String> {
+        let tokenizer = tokenizer("llama_plt_relu");
+        let mut probabilities = vec![0.0; 384];
+        for (text, probability) in [("Paris", given), (" Paris", spaced)] {
+            probabilities[tokenizer.target(text, 384).unwrap().id as usize] = probability;
+        }
+        match Request::written(text, &tokenizer, 384).unwrap() {
+            Request::Token(token) => Ok(token.text),
+            Request::Spelled(spelling) => {
+                let meant = spelling.meant(&probabilities).map_err(|error| error.to_string())?;
+                Ok(meant.text.clone())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_far_likelier_behind_a_space_is_asked_for_again() {
+        let refusal = meant("Paris", [0.002, 0.749]).unwrap_err();
+        assert!(["0.002", "0.749", "\" Paris\"", "~Paris"].iter().all(|part| refusal.contains(part)), "{refusal}");
+        // Where it is little likelier, or neither is likely, what was given is meant.
+        for probabilities in [[0.2, 0.7], [0.7, 0.002], [1e-9, 1e-4]] {
+            assert_eq!(meant("Paris", probabilities).as_deref(), Ok("Paris"));
+        }
+        assert_eq!(meant("~Paris", [0.2, 0.7]).as_deref(), Ok(" Paris"));
+        assert_eq!(meant("~Paris", [0.7, 0.2]).as_deref(), Ok("Paris"));
+        assert_eq!(meant(" Paris", [0.9, 0.0]).as_deref(), Ok(" Paris"));
+    }
 }

@@ -1,14 +1,14 @@
-//! A trace from prompt to rows, block after block.
+//! Tracing from prompt to rows, block after block.
 //!
 //! The last bit of a row depends on which rows are computed beside it, in one matrix product. So that a trace that was
-//! stopped and resumed, or extended to more features, is the uninterrupted one bit for bit, the blocks are a function
-//! of what a raw graph records (settings, block size, the rows before), and only whole blocks are ever kept.
+//! stopped and resumed, or extended to more features, equals the uninterrupted one bit for bit, the blocks are a
+//! function of what a raw graph records (settings, block size, the rows before), and only whole blocks are kept.
 
-use crate::attribution::backward::TargetRow;
-use crate::attribution::fit::{halving, take};
-use crate::attribution::plan::Card;
+use crate::attribution::fit::{retry_halved, take};
+use crate::attribution::plan::Accelerator;
 use crate::attribution::readers::{Readers, dot};
 use crate::attribution::sizes::{Sizes, forward_operations, logit_operations, sizes};
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::attribution::targets::resolve;
 use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
 use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
@@ -19,34 +19,34 @@ use crate::parallel;
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
 
-/// A row of the features that the ranking picks after its first round costs this part of a row of any feature, where they
-/// are few: influence runs down to low layers, whose rows are short. The more of all features are picked, the more they are
-/// like all: `LATER_LEAST + LATER_MORE * share`. Measured on synthetic models of real shape.
+/// Cost of a row of the features picked after the first round, as a share of the cost of any feature's row, where few
+/// are picked: influence runs down to low layers, whose rows are short. The more of all features are picked, the closer
+/// the cost is to the average: `LATER_LEAST + LATER_MORE * share`. Measured on synthetic models of real shape.
 const LATER_LEAST: f64 = 0.4;
 /// See [`LATER_LEAST`].
 const LATER_MORE: f64 = 0.6;
 
-/// Where a smaller share than this is picked, as of a long prompt, influence has run to early positions too, and rows are
-/// shorter still: by this power of the share.
+/// Share of picked features below which, as in long prompts, influence has run to early positions too and rows are
+/// shorter still; and the power of the share by which they are.
 const FEW: (f64, f64) = (0.08, 0.29);
 
-/// What a trace is made with, besides model and transcoder.
+/// Options of a trace, besides model and transcoder.
 #[derive(Clone, Debug)]
 pub struct TraceOptions {
-    /// The choices that are recorded with the trace.
+    /// Settings that are recorded with the trace.
     pub settings: Settings,
-    /// Which outputs are traced.
+    /// Choice of the traced outputs.
     pub targets: TargetChoice,
-    /// How the work is cut into blocks; `None` leaves it to the memory plan.
+    /// Division of the work into blocks; `None` leaves it to the memory plan.
     pub cut: Option<Cut>,
 }
 
 /// Traces `tokens`: forward pass, rows of the outputs, then rows of features by influence; see [`Tracing`].
 ///
-/// A trace that is stopped after the outputs' rows is returned as far as it came; see [`RawTrace::is_partial`].
+/// A trace that is stopped after the outputs' rows is returned as a partial one; see [`RawTrace::is_partial`].
 ///
 /// # Errors
-/// As [`Tracing::begin`] and [`Tracing::advance`]; that the work was stopped, only before the outputs' rows.
+/// Fails as [`Tracing::begin`] and [`Tracing::advance`] do; where the work was stopped, only before the outputs' rows.
 pub fn trace(
     model: &Transformer,
     transcoder: &Transcoder,
@@ -62,34 +62,35 @@ pub fn trace(
     Ok(tracing.into_trace())
 }
 
-/// A trace on its way. The outputs' rows are there; those of features come block after block, and after each block
-/// what there is is a trace of its own.
+/// Trace in progress. The outputs' rows are there; those of features come block after block, and after each block the
+/// rows so far are a trace of their own.
 #[derive(Debug)]
 pub struct Tracing<'a> {
     transcoder: &'a Transcoder,
     frozen: Replacement<'a>,
     readers: Readers,
-    /// How each output reads, and its value.
+    /// Read vector and value of each output.
     outputs: Vec<(TargetRow, f32)>,
     /// Every active feature with its layer, as in `trace.active`.
     active: Vec<(usize, Active)>,
     cut: Cut,
     pub(super) plan: Plan,
     sizes: Sizes,
-    /// What the forward pass took.
+    /// Floating-point operations of the forward pass.
     forward_operations: u64,
     pub(super) trace: RawTrace,
-    /// Blocks of the round under way that are not computed yet.
+    /// Blocks of the current round that are not computed yet.
     pub(super) to_come: VecDeque<Vec<RowTarget>>,
 }
 
 impl<'a> Tracing<'a> {
     /// Runs the model on `tokens`, freezes the local replacement model and computes the rows of the outputs.
     ///
-    /// `text` gives a token's text. `planned` hears the plan before the rows of features are computed.
+    /// `text` returns a token's text. `planned` is given the plan before the rows of features are computed.
     ///
     /// # Errors
-    /// Weights cannot be read, the targets cannot be used, it does not fit into memory, or the work was stopped.
+    /// Fails where weights cannot be read, the targets cannot be used, memory does not suffice, or the work was
+    /// stopped.
     #[expect(clippy::too_many_arguments, reason = "what a trace is made from, once")]
     pub fn begin(
         model: &Transformer,
@@ -113,7 +114,7 @@ impl<'a> Tracing<'a> {
         Ok(tracing)
     }
 
-    /// Everything that comes before the rows.
+    /// Does everything that comes before the rows.
     #[expect(clippy::too_many_arguments, reason = "what a trace is made from, once")]
     pub(super) fn prepare(
         model: &Transformer,
@@ -147,7 +148,7 @@ impl<'a> Tracing<'a> {
             .collect();
         let wanted = settings.max_feature_nodes.unwrap_or(usize::MAX).min(active.len());
         let sizes = sizes(&model.spec, transcoder, &capture);
-        let plan = Plan::new(&sizes, wanted + targets.len(), wanted, cut.as_ref(), limits, Card::of(model))?;
+        let plan = Plan::new(&sizes, wanted + targets.len(), wanted, cut.as_ref(), limits, Accelerator::of(model))?;
         let cut = plan.cut();
         let frozen = Replacement::new(model, transcoder, capture, plan.decoders_held, monitor);
         let frozen = frozen.map_err(TraceError::explained)?;
@@ -193,21 +194,21 @@ impl<'a> Tracing<'a> {
         Ok(Self { transcoder, frozen, readers, outputs, active, cut, plan, sizes, forward_operations, trace, to_come })
     }
 
-    /// What there is.
+    /// Returns the trace so far.
     pub fn trace(&self) -> &RawTrace {
         &self.trace
     }
 
-    /// What there is.
+    /// Returns the trace so far.
     pub fn into_trace(self) -> RawTrace {
         self.trace
     }
 
-    /// Goes on until every wanted feature has its row or the work is stopped. `seen` is shown what there is after each
-    /// block.
+    /// Computes blocks until every wanted feature has its row or the work is stopped. `seen` is given the trace so far
+    /// after each block.
     ///
     /// # Errors
-    /// As [`Tracing::advance`], but not that the work was stopped.
+    /// Fails as [`Tracing::advance`] does, except where the work was stopped.
     pub fn run(&mut self, mut seen: impl FnMut(&RawTrace), monitor: &Monitor) -> Result<(), TraceError> {
         loop {
             match self.advance(monitor) {
@@ -222,7 +223,7 @@ impl<'a> Tracing<'a> {
     /// Computes the next block of rows; `false` where every wanted feature has its row.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped; what was there before stays.
+    /// Fails where weights cannot be read, or the work was stopped; the rows so far stay.
     pub fn advance(&mut self, monitor: &Monitor) -> Result<bool, TraceError> {
         let there = self.trace.row_targets.len();
         let total = (self.outputs.len() + self.trace.wanted_features) as u64;
@@ -239,7 +240,7 @@ impl<'a> Tracing<'a> {
         let (targets, mut values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
         let (frozen, trace) = (&self.frozen, &mut self.trace);
         let (width, share) = (frozen.n_columns(), self.cut.dropped_share);
-        let (((constants, operations), sums), fitted) = halving(targets.len(), |n| {
+        let (((constants, operations), sums), fitted) = retry_halved(targets.len(), |n| {
             let compute = |zeros: &mut [f32]| frozen.rows(&targets[..n], zeros, monitor.cancel());
             rows::append(&mut trace.rows, (n * width, width), share, compute)
         })?;
@@ -257,7 +258,7 @@ impl<'a> Tracing<'a> {
         Ok(true)
     }
 
-    /// What the targets of rows read, and their values in the forward pass. Encoders are read once a layer.
+    /// Returns the read vectors of rows' targets, and their values in the forward pass. Encoders are read once a layer.
     fn targets(&self, block: &[RowTarget]) -> Result<Vec<(TargetRow, f32)>, TraceError> {
         let layer_of = |label: &RowTarget| match label {
             RowTarget::Logit(_) => None,
@@ -284,15 +285,16 @@ impl<'a> Tracing<'a> {
             let target = |(active, (encoder, bias)): (&Active, (Vec<f32>, f32))| {
                 let position = active.position as usize;
                 let (read, constant) = self.readers.layers[layer].pull_back(encoder, position);
-                (TargetRow { layer, position, read, constant: bias + constant }, active.pre_activation)
+                let target = TargetRow { layer, site: ReadSite::Mlp, position, read, constant: bias + constant };
+                (target, active.pre_activation)
             };
             Ok(active.iter().zip(encoders).map(target).collect())
         })?;
         Ok(of_runs.into_iter().flatten().collect())
     }
 
-    /// Floating-point operations of the whole trace, as far as the rows so far tell which features will be picked: those
-    /// of the next round are known, and those after the first cost what [`LATER_LEAST`] says.
+    /// Estimates the floating-point operations of the whole trace. Of the features that will be picked, those of the
+    /// next round are known, and those of later rounds cost what [`LATER_LEAST`] says.
     pub(super) fn expected_operations(&self) -> u64 {
         let (trace, n_positions) = (&self.trace, self.trace.n_positions());
         // Active features below a layer, at positions 1 to p.
@@ -316,7 +318,7 @@ impl<'a> Tracing<'a> {
             let at = trace.active[*index as usize];
             operations(at.layer.index(), at.position.index())
         };
-        let output = operations(trace.n_layers - 1, n_positions - 1);
+        let output = operations(trace.n_layers, n_positions - 1);
         let mut sum = self.forward_operations as f64 + output * self.outputs.len() as f64;
         let visited: Vec<u32> = trace.visit_order().collect();
         sum += visited.iter().map(of_feature).sum::<f64>();
@@ -340,8 +342,8 @@ impl<'a> Tracing<'a> {
         sum as u64
     }
 
-    /// The blocks of the round that follows the first `there` rows, which end a round: the outputs, or the features
-    /// that matter most as far as those rows tell, from the top layer down.
+    /// Returns the blocks of the round that follows the first `there` rows, which end a round: the outputs, or the
+    /// features of highest influence by those rows, from the top layer down.
     pub(super) fn round(&self, there: usize) -> VecDeque<Vec<RowTarget>> {
         let trace = &self.trace;
         let mut round: Vec<RowTarget> = match there.checked_sub(self.outputs.len()) {
@@ -361,12 +363,12 @@ impl<'a> Tracing<'a> {
         round.chunks(self.cut.block_rows).map(<[RowTarget]>::to_vec).collect()
     }
 
-    /// Whether features are picked by influence; with a row for each of them there is nothing to pick.
+    /// Returns true where features are picked by influence; with a row for each of them there is nothing to pick.
     pub(super) fn is_ranked(&self) -> bool {
         self.trace.wanted_features < self.trace.active.len()
     }
 
-    /// The `most` features without a row that have the highest influence by the first `there` rows.
+    /// Returns the `most` features without a row that have the highest influence by the first `there` rows.
     fn most_influential(&self, there: usize, most: usize) -> Vec<u32> {
         let trace = &self.trace;
         let probabilities: Vec<f32> = trace.targets.iter().map(|target| target.probability).collect();
@@ -382,7 +384,7 @@ impl<'a> Tracing<'a> {
     }
 }
 
-/// What an output of this `vector` `[d]` reads, and its value.
+/// Returns the read vector of an output of this `vector` `[d]`, and its value.
 fn output(
     transcoder: &Transcoder,
     readers: &Readers,
@@ -396,10 +398,10 @@ fn output(
     let position = capture.n_positions() - 1;
     let (read, constant) = readers.last.pull_back(vector.to_vec(), position);
     let value = dot(vector, &capture.final_output, position)?;
-    Ok((TargetRow { layer: readers.layers.len(), position, read, constant }, value))
+    Ok((TargetRow::output(readers.layers.len(), position, read, constant), value))
 }
 
-/// Features that get a row between two rankings.
+/// Returns the number of features that get a row between two rankings.
 pub(super) fn features_of_a_round(settings: &Settings) -> usize {
     settings.batch_size.saturating_mul(settings.update_interval).max(1)
 }

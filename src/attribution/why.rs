@@ -1,28 +1,28 @@
-//! Why a feature fires, or does not: what pushes its pre-activation up, and what holds it down.
+//! Explanation of a feature's pre-activation: the direct effects that raise it and those that lower it.
 
 use crate::attribution::{Asked, Inactive, Probe, ProbeRow, Source, TraceError};
 use crate::graph::{FeatureAt, Token, align};
 use crate::job::Monitor;
 use std::collections::HashSet;
 
-/// Why a feature is as active as it is. What pushes up, what holds down and the constants add up to the pre-activation.
+/// Explanation of a feature's pre-activation, which is the sum of all effects and the constant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
-    /// The feature, and by how much it misses what it has to exceed; above 0 where it exceeds that.
+    /// Feature and its distance from the threshold; above 0 where it exceeds that.
     pub margin: Inactive,
-    /// Whether it fires.
+    /// True where it is active.
     pub active: bool,
-    /// What flows from constants: biases and zeroed positions.
+    /// Sum of what flows from constants: biases and zeroed positions.
     pub constant: f32,
-    /// The direct effects that are not 0.
+    /// Direct effects that are not 0.
     pub effects: Vec<(Source, f32)>,
 }
 
 impl Probe<'_> {
-    /// Why a feature fires, or does not.
+    /// Explains why a feature is active, or is not.
     ///
     /// # Errors
-    /// As [`Probe::row`].
+    /// Fails as [`Probe::row`] does.
     pub fn why(&self, at: FeatureAt, monitor: &Monitor) -> Result<Why, TraceError> {
         let ProbeRow { constant, effects, .. } = self.row(Asked::Feature(at), monitor)?;
         let (margin, active) = self.margin(at, monitor)?;
@@ -33,7 +33,8 @@ impl Probe<'_> {
 }
 
 impl Why {
-    /// Those that push up (`sign` 1) or hold down (`sign` -1): at most `most`, the strongest first.
+    /// Returns the effects that raise (`sign` 1) or lower (`sign` -1) the pre-activation: at most `most`, the strongest
+    /// first.
     pub fn strongest(&self, sign: f32, most: usize) -> Vec<(Source, f32)> {
         let mut some: Vec<_> = self.effects.iter().copied().filter(|(_, effect)| sign * effect > 0.0).collect();
         some.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
@@ -41,14 +42,15 @@ impl Why {
         some
     }
 
-    /// The sum of all that push up (`sign` 1) or hold down (`sign` -1), with its own sign.
+    /// Returns the sum of all effects that raise (`sign` 1) or lower (`sign` -1) it, with its own sign.
     pub fn sum(&self, sign: f32) -> f64 {
         let effects = self.effects.iter().filter(|(_, effect)| sign * effect > 0.0);
         effects.map(|(_, effect)| f64::from(*effect)).sum()
     }
 }
 
-/// The features that fire on another prompt, `other` of the tokens `others`, where they would stand in that of `tokens`.
+/// Returns the active features of another prompt, `other` of the tokens `others`, at their places in the prompt of
+/// `tokens`.
 pub fn firing(other: &Probe<'_>, tokens: &[Token], others: &[Token]) -> HashSet<FeatureAt> {
     let aligned = align(tokens, others);
     let here = |at: &FeatureAt| aligned[at.position.index()].map(|place| FeatureAt { position: place.into(), ..*at });

@@ -1,4 +1,4 @@
-//! How the full-screen program looks, and what it takes of the terminal.
+//! Options of the full-screen program's appearance and its use of the terminal.
 
 use crate::text::glyph::Charset;
 use crate::tui::{Options, ThemeChoice};
@@ -35,7 +35,7 @@ enum Glyphs {
 }
 
 impl AppearanceArgs {
-    /// What the program is told.
+    /// Returns the options of the full-screen program.
     pub fn options(&self) -> Options {
         let theme = match self.theme {
             Theme::Auto => ThemeChoice::Auto,

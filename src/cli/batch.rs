@@ -1,4 +1,4 @@
-//! `circuitscope trace --prompts`: many prompts with the model loaded once, a file for each, whole or in shards.
+//! `circuitscope trace --prompts`: many prompts with the model loaded once, a file for each, all of them or a shard.
 
 use crate::array::{Claim, Shard};
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
@@ -13,7 +13,6 @@ use crate::untrusted::{self, excerpt};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ use std::time::Instant;
 /// Bytes of the largest list of prompts.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Letters of a prompt that its file is called by.
+/// Letters of a prompt in its file's name.
 const SLUG: usize = 40;
 
 /// Many prompts in place of one.
@@ -39,26 +38,26 @@ pub struct BatchArgs {
     shard: Option<Shard>,
 }
 
-/// What the records of an array's tasks call this command.
+/// Name of this command in the records of an array's tasks.
 pub(super) const WORK: &str = "trace";
 
-/// What became of a prompt, of so many tokens.
+/// Outcome of a prompt, with its number of tokens.
 enum Outcome {
     Traced(Value, usize),
     Skipped(usize),
 }
 
-/// A run that was stopped before its last prompt.
+/// Error of a run that was stopped before its last prompt.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped; {traced} prompts were traced, run it again to go on")]
 struct Stopped {
     traced: usize,
 }
 
-/// Traces the prompts of the file one after the other. What cannot be traced is reported, and the others go on.
+/// Traces the prompts of the file one after the other. Failures are reported, and the other prompts are still traced.
 ///
 /// # Errors
-/// The file, the model or the directory cannot be used; some prompts were not traced; it was stopped.
+/// Fails where the file, the model or the directory cannot be used, some prompts were not traced, or it was stopped.
 pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
     let (all, ignored) = lines::read(&content(prompts)?);
     if all.is_empty() {
@@ -81,7 +80,7 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
     outcome
 }
 
-/// Traces the prompts of one shard, or all of them, and tells the claim how far it is.
+/// Traces the prompts of one shard, or all of them, and reports progress to the claim.
 fn all_of(
     args: &TraceArgs,
     prompts: &Path,
@@ -140,10 +139,10 @@ fn all_of(
     Ok(())
 }
 
-/// The longest of the prompts that can be read, in tokens, and how many there are; those that cannot are named on stderr.
+/// Returns the tokens of the longest readable prompt, and the number of those; unreadable ones are named on stderr.
 ///
 /// # Errors
-/// The file cannot be used, or no prompt of it.
+/// Fails where the file, or every prompt of it, cannot be used.
 pub(super) fn sizes(args: &TraceArgs, prompts: &Path, engine: &Arc<Engine>) -> Result<(usize, usize)> {
     if prompts == Path::new("-") {
         bail!("--prompts -: the tasks of an array cannot share stdin; give a file");
@@ -163,7 +162,7 @@ pub(super) fn sizes(args: &TraceArgs, prompts: &Path, engine: &Arc<Engine>) -> R
     Ok((longest, all.len()))
 }
 
-/// The content of the file, or of stdin.
+/// Reads the content of the file, or of stdin.
 fn content(prompts: &Path) -> Result<Vec<u8>> {
     if prompts == Path::new("-") {
         let mut content = Vec::new();
@@ -198,12 +197,13 @@ fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Resul
     Ok(Outcome::Traced(trace::summary(out, &traced, &cost)?, traced.tokens.len()))
 }
 
-/// How a graph was made otherwise than it would be now, as far as its header tells; `None` where it was not.
+/// Returns how a graph was made differently, as far as its header tells; `None` where it was not.
 fn difference(there: &Summary, options: &TraceOptions, engine: &Engine) -> Option<String> {
     let same_targets = match &options.targets {
         TargetChoice::Likeliest { .. } => there.targets.iter().all(|(kind, _)| *kind == TargetKind::Token),
         TargetChoice::Given(requests) => {
-            requests.iter().map(Request::name).eq(there.targets.iter().map(|(_, text)| Cow::from(text)))
+            let may_be = |(request, (_, text)): (&Request, &(TargetKind, String))| request.may_be(text);
+            requests.len() == there.targets.len() && requests.iter().zip(&there.targets).all(may_be)
         }
     };
     let Provenance { program_version, model, transcoder, file_hashes, .. } = &there.provenance;
@@ -223,7 +223,7 @@ fn difference(there: &Summary, options: &TraceOptions, engine: &Engine) -> Optio
     }
 }
 
-/// The command as it would be for this prompt alone.
+/// Returns the arguments of the command for this prompt alone.
 fn for_entry(args: &TraceArgs, entry: &Entry) -> TraceArgs {
     let mut own = args.clone();
     own.prompt = PromptArgs {
@@ -233,14 +233,14 @@ fn for_entry(args: &TraceArgs, entry: &Entry) -> TraceArgs {
         target_position: entry.target_position.or(args.prompt.target_position),
     };
     if !(entry.targets.is_empty() && entry.target_diffs.is_empty()) {
-        own.target = entry.targets.clone();
-        own.target_diff = entry.target_diffs.clone();
-        own.target_vector = Vec::new();
+        own.targets.target = entry.targets.clone();
+        own.targets.target_diff = entry.target_diffs.clone();
+        own.targets.target_vector = Vec::new();
     }
     own
 }
 
-/// The index with five digits, and a slug of plain letters.
+/// Returns the index with five digits, followed by a slug of ASCII letters and digits.
 fn file_name(index: usize, line: &Line) -> String {
     let named = line.entry.as_ref().ok().and_then(|entry| entry.slug.as_ref().or(entry.prompt.as_ref()));
     let slug = slug(named.map_or("", String::as_str));

@@ -1,4 +1,4 @@
-//! Saves a long trace now and then, so that little is lost whatever ends it.
+//! Checkpoints of a long trace, so that little is lost whatever ends it.
 
 use crate::cli::output::note;
 use crate::format::raw;
@@ -6,28 +6,28 @@ use crate::graph::RawTrace;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The least time between two saves.
+/// Least time between two saves.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// At most one part in this many of the time goes into saving.
+/// Divisor of the time that may be spent on saving.
 const SHARE: u32 = 20;
 
-/// Where a trace that is on its way is saved, and when next.
+/// Place and schedule of a trace's checkpoints.
 pub struct Checkpoint {
     out: PathBuf,
-    /// As many rows are in a file already; fewer are not worth saving, and may not replace it.
+    /// Number of rows that a file holds already; a trace with fewer is not worth saving, and may not replace it.
     held: usize,
     last: Instant,
     pause: Duration,
 }
 
 impl Checkpoint {
-    /// Saves at `out` what has more than `held` rows.
+    /// Creates checkpoints at `out` of traces with more than `held` rows.
     pub fn new(out: &Path, held: usize) -> Self {
         Self { out: out.to_owned(), held, last: Instant::now(), pause: EVERY }
     }
 
-    /// Saves `trace` where it is time to. A save that fails is said and tried again later: the trace goes on.
+    /// Saves `trace` if it is time. A failed save is reported and tried again later; the trace continues.
     pub fn seen(&mut self, trace: &RawTrace) {
         if self.last.elapsed() < self.pause || trace.row_targets.len() <= self.held {
             return;
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::graph::{Provenance, RowTarget, Rows, Settings, Target, TargetKind, Token};
 
-    /// The smallest trace: one token, one row.
+    /// Returns the smallest trace: one token, one row.
     fn one_row() -> RawTrace {
         RawTrace {
             n_layers: 1,

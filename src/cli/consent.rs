@@ -1,13 +1,13 @@
-//! The question before the network is used, where the command line did not answer it.
+//! Consent to use the network, where the command line did not give it.
 
 use crate::cli::output::{note, say};
 use anyhow::{Context, Result, bail};
 use std::io::{self, IsTerminal, Write};
 
-/// Asks whether to do what `lines` tell, unless the person has said `yes` beforehand.
+/// Asks for consent to what `lines` say, unless `yes` was given beforehand.
 ///
 /// # Errors
-/// They say no, or there is nobody to ask.
+/// Fails where the user declines, or stdin or stderr is no terminal.
 pub fn ask(lines: &[String], yes: bool) -> Result<()> {
     if yes {
         return Ok(());

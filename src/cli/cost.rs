@@ -1,4 +1,4 @@
-//! What a trace cost: time and operations by phase, rows a second, memory.
+//! Cost of a trace: time and operations by phase, rows a second, memory.
 
 use crate::attribution::memory;
 use crate::graph::{RawTrace, Rows};
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
 
-/// What was spent on a trace.
+/// Cost of a trace.
 #[derive(Clone, Debug)]
 pub struct Cost {
-    /// What was planned.
+    /// Plan of the trace.
     pub plan: Value,
-    /// From the start to the file on disk.
+    /// Time from the start to the file on disk.
     pub time: Duration,
-    /// What it was spent on.
+    /// Phases of the work.
     pub phases: Vec<Phase>,
-    /// Rows that were computed: those of a resumed trace's file are not.
+    /// Number of rows that were computed, without those of a resumed trace's file.
     pub rows: usize,
-    /// The most bytes that were held on a device with memory of its own, the model's weights included.
+    /// Peak bytes on a device with memory of its own, the model's weights included.
     pub on_device: Option<u64>,
 }
 
@@ -27,14 +27,14 @@ impl Cost {
         self.phases.iter().map(|phase| phase.operations).sum()
     }
 
-    /// Rows a second, while rows were computed.
+    /// Returns the rows a second, while rows were computed.
     fn rate(&self) -> f64 {
         let of_rows = self.phases.iter().filter(|phase| phase.name.ends_with("rows"));
         let seconds: f64 = of_rows.map(|phase| phase.time.as_secs_f64()).sum();
         if seconds > 0.0 { self.rows as f64 / seconds } else { 0.0 }
     }
 
-    /// For a program to read.
+    /// Returns the cost as JSON.
     pub fn json(&self, trace: &RawTrace) -> Value {
         let phase = |phase: &Phase| json!({"name": phase.name, "seconds": phase.time.as_secs_f64(), "operations": phase.operations});
         json!({
@@ -50,7 +50,7 @@ impl Cost {
     }
 }
 
-/// The most that any sparse row left out, as a share of its absolute sum; `None` where rows are whole.
+/// Returns the largest share of its absolute sum that a sparse row left out; `None` where rows are whole.
 fn largest_dropped(trace: &RawTrace) -> Option<f32> {
     match &trace.rows {
         Rows::Dense { .. } => None,

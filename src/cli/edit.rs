@@ -57,8 +57,8 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 /// Opens the session, edits, and saves it where something changed.
 ///
 /// # Errors
-/// The file cannot be read, an option names something that is not there, or the session cannot be saved. Then nothing
-/// is changed.
+/// Fails where the file cannot be read, an option names something that does not exist, or the session cannot be saved.
+/// Then nothing is changed.
 pub fn run(args: &EditArgs) -> Result<()> {
     let (document, mut opened) = open_session(&args.graph.file)?;
     let mut edits = Edits::starting_from(opened.session.edited.clone());
@@ -95,7 +95,7 @@ pub fn run(args: &EditArgs) -> Result<()> {
     )
 }
 
-/// Makes the edits that are asked for, and says whether they changed anything.
+/// Makes the requested edits; returns true where they changed anything.
 fn apply(args: &EditArgs, document: &Document, edits: &mut Edits) -> Result<bool> {
     let nodes = |names: &[String]| names.iter().map(|name| node_named(document, name)).collect::<Result<Vec<NodeId>>>();
     let mut changed = edits.apply(Edit::SetThresholds(args.graph.thresholds(edits.now().thresholds)));
@@ -136,7 +136,7 @@ fn group_named(edited: &Edited, name: &str) -> Result<usize> {
     at.ok_or_else(|| anyhow!("there is no group {name}; `circuitscope groups FILE` lists them"))
 }
 
-/// What `14:2268` or a node's id stands for.
+/// Returns the feature or node that `14:2268` or a node's id names.
 fn labelled(document: &Document, what: &str) -> Result<Labelled> {
     let Some((layer, feature)) = what.split_once(':') else {
         let id = node_named(document, what)?;

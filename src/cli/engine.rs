@@ -1,10 +1,11 @@
-//! Which model and transcoder a command works with.
+//! Options of the model and transcoder of a command.
 
 use crate::attribution::Engine;
 use crate::cli::output::note;
 use crate::cli::pull;
+use crate::cli::set_args::SetOptionArgs;
 use crate::demo;
-use crate::hub::{HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
+use crate::hub::{FileSource, FileSourceError, HubError, PRESETS, Preset, Request, SetOptions, Source};
 use crate::model::{DeviceChoice, DeviceName, Precision};
 use crate::service::engine::{EngineOptions, ModelAlone};
 use crate::service::models::hub;
@@ -19,9 +20,12 @@ pub struct EngineArgs {
     /// that --transcoder was trained for. With neither, the embedded demo
     #[arg(long, value_name = "DIR|FILE|REF")]
     pub model: Option<PathBuf>,
-    /// The transcoder: a directory in circuit-tracer's layout, or a hub reference, ORG/REPO[/FOLDER][@REVISION]
+    /// The transcoder: a directory in circuit-tracer's layout or one of Gemma Scope's, or a hub reference,
+    /// ORG/REPO[/FOLDER][@REVISION]
     #[arg(long, value_name = "DIR|REF")]
     pub transcoder: Option<PathBuf>,
+    #[command(flatten)]
+    pub said: SetOptionArgs,
     /// A published model with its transcoder, instead of --model and --transcoder
     #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "transcoder"],
           value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.name)))]
@@ -58,31 +62,31 @@ pub struct DeviceArgs {
 }
 
 impl EngineArgs {
-    /// Whether it is the embedded demo.
+    /// Returns true for the embedded demo.
     pub fn is_demo(&self) -> bool {
         self.model.is_none() && self.transcoder.is_none() && self.preset.is_none()
     }
 
-    /// How the model computes.
+    /// Returns the options of computing.
     pub fn options(&self) -> EngineOptions {
         EngineOptions { device: self.device.device, precision: self.device.dtype, strict: self.strict }
     }
 
-    /// Loads them, and says on stderr what is odd about them.
+    /// Loads model and transcoder, and prints their warnings on stderr.
     ///
     /// # Errors
-    /// One cannot be had, or cannot be loaded.
+    /// Fails where one cannot be found or loaded.
     pub fn open(&self) -> Result<Engine> {
         let engine = self.options().open(|| self.places())?;
         warn(&engine.warnings);
         Ok(engine)
     }
 
-    /// Loads a model alone, where one was named and no transcoder, and says on stderr what is odd about it; on the CPU
-    /// unless another device is asked for.
+    /// Loads a model alone, where one was named and no transcoder, and prints its warnings on stderr; on the CPU unless
+    /// another device is requested.
     ///
     /// # Errors
-    /// It cannot be had, or cannot be loaded.
+    /// Fails where it cannot be found or loaded.
     pub fn open_model(&self) -> Result<Option<ModelAlone>> {
         let (Some(model), None) = (&self.model, &self.transcoder) else { return Ok(None) };
         let place = || {
@@ -91,7 +95,7 @@ impl EngineArgs {
                 (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference))
                     if self.download =>
                 {
-                    pull::fetch(&hub, &Request::Each(vec![reference.clone()]), false)?;
+                    pull::fetch(&hub, &Request::Each(vec![reference.clone()], SetOptions::default()), false)?;
                     hub.model(&source)?
                 }
                 (place, _) => place?,
@@ -102,7 +106,7 @@ impl EngineArgs {
         Ok(Some(alone))
     }
 
-    /// The same, computing where a trace was made that is gone on from, unless a device was asked for.
+    /// Sets the device of the trace to resume, unless a device was requested.
     #[must_use]
     pub fn as_before(&self, device: &str) -> Self {
         let mut args = self.clone();
@@ -112,7 +116,7 @@ impl EngineArgs {
         args
     }
 
-    /// The same on the processor, to look at sizes where the card that was asked for is not at hand.
+    /// Sets the device to the CPU, to read sizes where the requested card is not in this machine.
     #[must_use]
     pub fn on_processor(&self) -> Self {
         let mut args = self.clone();
@@ -120,12 +124,12 @@ impl EngineArgs {
         args
     }
 
-    /// Whether a card was asked for by name.
+    /// Returns true where a card was requested by name.
     pub fn wants_card(&self) -> bool {
         matches!(self.device.device, DeviceChoice::Named(name) if name != DeviceName::Cpu)
     }
 
-    /// The options that name the same model, transcoder, device and numbers, for another command.
+    /// Returns the options that select the same model, transcoder, device and precision, for another command.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
@@ -139,39 +143,68 @@ impl EngineArgs {
         }
         add("--device", self.device.device.to_string());
         add("--dtype", self.device.dtype.to_string());
+        words.extend(self.said.options().words());
         words
     }
 
-    /// Where they lie; with `--download` what is missing is fetched first.
-    pub fn places(&self) -> Result<(Place, Place)> {
+    /// Returns the places of their files; with `--download` missing files are fetched first.
+    pub fn places(&self) -> Result<(FileSource, FileSource)> {
         let Some(request) = self.request()? else { return Ok(demo::places()) };
-        let Request::Pair { model, transcoder } = &request else { bail!("a command works on a pair") };
+        let Request::Pair { model, transcoder, said } = &request else { bail!("a command works on a pair") };
         let hub = hub(self.offline);
-        match hub.pair(model.as_ref(), transcoder) {
+        match hub.pair(model.as_ref(), transcoder, said) {
             Err(
-                HubError::NotHere { .. } | HubError::Incomplete { .. } | HubError::Place(PlaceError::Elsewhere { .. }),
+                HubError::NotHere { .. }
+                | HubError::Incomplete { .. }
+                | HubError::FileSource(FileSourceError::Elsewhere { .. }),
             ) if self.download => {}
             places => return Ok(places?),
         }
         pull::fetch(&hub, &request, false)?;
-        Ok(hub.pair(model.as_ref(), transcoder)?)
+        Ok(hub.pair(model.as_ref(), transcoder, said)?)
     }
 
-    /// Where they lie on this machine.
+    /// Where the transcoder lies, for what needs no model; with `--download` it is fetched first where it is missing.
     ///
     /// # Errors
-    /// They are not here, or what was named is none.
-    pub fn places_here(&self) -> Result<(Place, Place)> {
+    /// It cannot be had, or none was named.
+    pub fn transcoder_place(&self) -> Result<FileSource> {
+        let Some(Request::Pair { transcoder, said, .. }) = self.request()? else { return Ok(demo::places().1) };
+        let hub = hub(self.offline);
+        match (hub.transcoder(&transcoder, &said), &transcoder) {
+            (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference)) if self.download => {
+                pull::fetch(&hub, &Request::Each(vec![reference.clone()], said.clone()), false)?;
+                Ok(hub.transcoder(&transcoder, &said)?)
+            }
+            (place, _) => Ok(place?),
+        }
+    }
+
+    /// Returns the places of their files on this machine.
+    ///
+    /// # Errors
+    /// Fails where they are not on this machine, or the names are not valid.
+    pub fn places_here(&self) -> Result<(FileSource, FileSource)> {
         Self { download: false, offline: true, ..self.clone() }.places()
     }
 
-    /// What was asked for; `None` for the embedded demo.
+    /// Returns the request of the options; `None` for the embedded demo.
     fn request(&self) -> Result<Option<Request>> {
         let source = |path: &PathBuf| Source::parse(path);
+        let said = self.said.options();
+        if self.transcoder.is_none() && self.preset.is_none() && !said.is_empty() {
+            bail!("--transcoder-option, --topk, --width and --l0 are about a transcoder; give it with --transcoder");
+        }
         Ok(match (&self.preset, &self.model, &self.transcoder) {
-            (Some(name), ..) => Preset::named(name).map(Request::preset),
+            (Some(name), ..) => match Preset::named(name).map(Request::preset) {
+                Some(Request::Pair { model, transcoder, said: known }) => {
+                    Some(Request::Pair { model, transcoder, said: known.and(&said) })
+                }
+                other => other,
+            },
             (None, model, Some(transcoder)) => {
-                Some(Request::Pair { model: model.as_ref().map(source).transpose()?, transcoder: source(transcoder)? })
+                let model = model.as_ref().map(source).transpose()?;
+                Some(Request::Pair { model, transcoder: source(transcoder)?, said })
             }
             (None, Some(model), None) => {
                 let made_for = |preset: &&Preset| model.as_os_str() == preset.model || model.as_os_str() == preset.name;

@@ -113,7 +113,7 @@ impl ExportArgs {
         Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), theme }
     }
 
-    /// What a person did to the graph, with the pins of the command line.
+    /// Adds the pins of the command line to the user's edits of the graph.
     fn edited(&self, document: &Document, mut edited: Edited) -> anyhow::Result<Edited> {
         for name in &self.pins {
             let id = node_named(document, name)?;
@@ -129,10 +129,10 @@ impl ExportArgs {
     }
 }
 
-/// Reads, prunes, writes, and says what was written.
+/// Reads, prunes and writes the graph, and prints what was written.
 ///
 /// # Errors
-/// Where the file cannot be read, holds no sound graph, or the export cannot be written; nothing is left then.
+/// Fails where the file cannot be read, holds no sound graph, or the export cannot be written; no file is left then.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     for (option, given) in [("--slug", &args.slug), ("--scan", &args.scan)] {
         if given.is_some() && args.format == ExportFormat::Dense {

@@ -1,4 +1,4 @@
-//! `circuitscope fetch`, and what a link leads to wherever a graph's file is wanted.
+//! `circuitscope fetch`, and the download of links in place of a graph's file.
 
 use crate::cli::consent;
 use crate::cli::output::tell;
@@ -32,10 +32,10 @@ pub struct FetchArgs {
     json: bool,
 }
 
-/// Fetches them.
+/// Fetches the graphs of the links.
 ///
 /// # Errors
-/// One is no link to a graph, or cannot be fetched.
+/// Fails where a link is not to a graph, or cannot be fetched.
 pub fn run(args: &FetchArgs) -> Result<()> {
     let mut fetched = Vec::new();
     for link in &args.links {
@@ -54,11 +54,10 @@ pub fn run(args: &FetchArgs) -> Result<()> {
     )
 }
 
-/// The file of a graph: the one that is named, or the one that a link leads to, which is fetched after a yes where it is
-/// not here.
+/// Returns the path of a graph's file. A link is fetched, with consent, if its file is not here.
 ///
 /// # Errors
-/// It is a link to something else, or it cannot be fetched.
+/// Fails where it is a link to something else, or cannot be fetched.
 pub fn graph_file(named: &Path, yes: bool, offline: bool) -> Result<PathBuf> {
     match named.to_str().filter(|text| GraphLink::is_link(text)) {
         Some(link) => file(&published(link, offline)?, yes, offline, false),

@@ -1,4 +1,4 @@
-//! `circuitscope filter`: what matches a query.
+//! `circuitscope filter`: nodes that match a query.
 
 use crate::cli::graph::{GraphArgs, node_named, query};
 use crate::cli::output::tell;
@@ -23,10 +23,10 @@ pub struct FilterArgs {
     json: bool,
 }
 
-/// Opens, prunes, filters, and tells.
+/// Opens, prunes and filters the graph, and prints the matches.
 ///
 /// # Errors
-/// The file cannot be read, or the filter or the selected node is none.
+/// Fails where the file cannot be read, the filter is not valid, or the selected node does not exist.
 pub fn run(args: &FilterArgs) -> Result<()> {
     let query = query(&args.query)?;
     let open = args.graph.open()?;

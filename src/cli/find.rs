@@ -1,4 +1,4 @@
-//! `circuitscope find`: nodes by what they are called.
+//! `circuitscope find`: nodes by their labels.
 
 use crate::cli::graph::{GraphArgs, OpenGraph};
 use crate::cli::output::tell;
@@ -28,10 +28,10 @@ pub struct FindArgs {
     json: bool,
 }
 
-/// Opens, looks, and tells: the best first.
+/// Opens and searches the graph, and prints the matches, the best first.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails where the file cannot be read.
 pub fn run(args: &FindArgs) -> Result<()> {
     let open = args.graph.open()?;
     let found = find(&open, &args.text, args.all);

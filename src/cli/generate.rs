@@ -53,10 +53,10 @@ pub struct GenerateArgs {
     json: bool,
 }
 
-/// Loads, generates and streams.
+/// Loads the model, generates, and streams the text.
 ///
 /// # Errors
-/// The model cannot be loaded, the prompt cannot be read, or the interventions cannot be made.
+/// Fails where the model cannot be loaded, the prompt cannot be read, or the interventions cannot be made.
 pub fn run(args: &GenerateArgs) -> Result<()> {
     let asked = args.alter.read()?;
     let stop = Cancel::default();
@@ -122,7 +122,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     Ok(())
 }
 
-/// Continues with a model alone, without a transcoder to alter anything by.
+/// Continues with a model alone, which has no transcoder for interventions.
 fn run_alone(args: &GenerateArgs, alone: &ModelAlone, generation: &Generation, stop: &Cancel) -> Result<()> {
     let (prompt, tokens) = args.prompt.read(alone)?;
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
@@ -152,12 +152,12 @@ fn run_alone(args: &GenerateArgs, alone: &ModelAlone, generation: &Generation, s
     Ok(())
 }
 
-/// Text that goes to stdout as it comes.
+/// Text streamed to stdout.
 struct Stream<'a> {
     tokenizer: &'a Tokenizer,
-    /// The prompt and what was generated.
+    /// Ids of the prompt and the generated tokens.
     ids: Vec<u32>,
-    /// How much of their text, in bytes, is the prompt's or was told.
+    /// Bytes of their text that belong to the prompt or were printed.
     told: usize,
     quiet: bool,
     failed: Option<anyhow::Error>,
@@ -192,7 +192,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Text for the terminal, with its own spaces and line ends.
+/// Escapes text for the terminal, keeping spaces and line ends.
 fn shown(text: &str) -> String {
     let line = |line: &str| {
         let inside = line.trim_matches(' ');

@@ -1,5 +1,4 @@
-//! What the subcommands on a graph's file have in common: opening it with its session, naming its nodes, telling of
-//! them.
+//! Functions common to the subcommands on a graph's file: opening it with its session, naming and printing its nodes.
 
 use crate::cli::features::library::NamedArgs;
 use crate::cli::graph_args::ThresholdArgs;
@@ -38,20 +37,20 @@ pub struct GraphArgs {
     pub named: NamedArgs,
 }
 
-/// A graph with what a person did to it.
+/// Graph with the user's edits.
 pub struct OpenGraph {
-    /// The graph.
+    /// Graph.
     pub document: Document,
-    /// Pins, groups, labels and thresholds; the latter as the command line wants them.
+    /// Pins, groups, labels, and the thresholds of the command line.
     pub edited: Edited,
-    /// What is kept.
+    /// Kept nodes.
     pub kept: Arc<Kept>,
 }
 
 /// Reads a share.
 ///
 /// # Errors
-/// It is none.
+/// Fails where the text is none.
 pub fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -59,10 +58,10 @@ pub fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Opens a graph's file and its session. What has to be said of the session goes to stderr.
+/// Opens a graph's file and its session. Notices of the session go to stderr.
 ///
 /// # Errors
-/// The file cannot be read, or holds no graph.
+/// Fails where the file cannot be read, or holds no graph.
 pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
     let document = format::open(file)?;
     let place = SessionPlace::beside(file, config::data_folder().as_deref());
@@ -74,15 +73,15 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
 }
 
 impl GraphArgs {
-    /// The thresholds that are asked for, where there are any, and else those that were left.
+    /// Returns the thresholds of the options, where given, else `left`, those of the session.
     pub fn thresholds(&self, left: Thresholds) -> Thresholds {
         Thresholds { density: self.density.unwrap_or(left.density), ..self.thresholds.over(left) }
     }
 
-    /// Opens the graph, prunes it, and calls its features what the screen calls them.
+    /// Opens the graph, prunes it, and labels its features as the screen does.
     ///
     /// # Errors
-    /// As [`open_session`]; what the person named cannot be used.
+    /// Fails as [`open_session`] does, and where named dashboards or labels cannot be used.
     pub fn open(&self) -> Result<OpenGraph> {
         let (document, opened) = open_session(&self.file)?;
         let mut edited = opened.session.edited;
@@ -95,10 +94,10 @@ fn library(document: &Document, named: &FeatureFiles, monitor: &Monitor) -> Resu
     KnownTranscoder::of_graph(&document.origin)?.library(named, false, &hub(true), monitor)
 }
 
-/// The node of this id.
+/// Returns the node of this id.
 ///
 /// # Errors
-/// There is none.
+/// Fails where there is none.
 pub fn node_named(document: &Document, name: &str) -> Result<NodeId> {
     document
         .graph
@@ -107,11 +106,11 @@ pub fn node_named(document: &Document, name: &str) -> Result<NodeId> {
 }
 
 impl OpenGraph {
-    /// Prunes a graph at its thresholds and adds what is known of its features on this machine, by what the person named and
-    /// by what its transcoder has beside it: how often they fire and what they are called, as on the screen.
+    /// Prunes a graph at its thresholds and adds densities and labels of its features, as on the screen: from the
+    /// user's named files, and from what this machine has of its transcoder.
     ///
     /// # Errors
-    /// What the person named cannot be used.
+    /// Fails where a named file cannot be used.
     pub fn new(mut document: Document, edited: Edited, named: &FeatureFiles) -> Result<Self> {
         let monitor = Monitor::default();
         let library = match library(&document, named, &monitor) {
@@ -141,22 +140,22 @@ impl OpenGraph {
         Ok(Self { document, edited, kept })
     }
 
-    /// A node's id in graph JSON.
+    /// Returns a node's id in graph JSON.
     pub fn name(&self, id: NodeId) -> String {
         self.document.graph.node_name(id)
     }
 
-    /// An edge's share of everything that flows into its target.
+    /// Returns an edge's share of everything that flows into its target.
     pub fn share(&self, edge: Edge) -> f64 {
         f64::from(edge.weight) / self.document.graph.input_total(edge.target)
     }
 
-    /// The kept nodes, the most influential ones first.
+    /// Returns the kept nodes, the most influential ones first.
     pub fn ranked(&self) -> Vec<NodeId> {
         self.kept.ranked()
     }
 
-    /// What a query is asked of.
+    /// Returns the subject of a query.
     pub fn subject(&self, selected: Option<NodeId>) -> Subject<'_> {
         Subject {
             graph: &self.document.graph,
@@ -168,7 +167,7 @@ impl OpenGraph {
         }
     }
 
-    /// Everything about a node.
+    /// Returns a node as JSON, with all its properties.
     pub fn node_json(&self, id: NodeId) -> Value {
         let (graph, node) = (&self.document.graph, self.document.graph.node(id));
         let label = label(graph, &self.edited, &self.document.labels, id);
@@ -206,7 +205,7 @@ impl OpenGraph {
         all
     }
 
-    /// An edge with its share.
+    /// Returns an edge as JSON, with its share.
     pub fn edge_json(&self, edge: Edge) -> Value {
         json!({
             "source": self.name(edge.source),
@@ -216,12 +215,12 @@ impl OpenGraph {
         })
     }
 
-    /// What a node is called, and where it is, with its id: `Texas cities L16 @Dallas (16_2268_9)`.
+    /// Returns a node's label, place and id: `Texas cities L16 @Dallas (16_2268_9)`.
     pub fn node_title(&self, id: NodeId) -> String {
         title(&self.document, &self.edited, id)
     }
 
-    /// A node in a line: its label, where it is, its id.
+    /// Returns a line on a node: its label, place and id.
     pub fn node_line(&self, id: NodeId) -> String {
         line(&self.document, &self.edited, id)
     }
@@ -232,31 +231,31 @@ fn called(document: &Document, edited: &Edited, id: NodeId) -> Called {
     Names::new(Arc::clone(&document.graph)).called(id, label, &Glyphs::new(Charset::Unicode))
 }
 
-/// What a node is called, and where it is, with its id: `Texas cities L16 @Dallas (16_2268_9)`.
+/// Returns a node's label, place and id: `Texas cities L16 @Dallas (16_2268_9)`.
 pub fn title(document: &Document, edited: &Edited, id: NodeId) -> String {
     format!("{} ({})", called(document, edited, id).short(), visible(&document.graph.node_name(id)))
 }
 
-/// A node in a line: its label, where it is, its id.
+/// Returns a line on a node: its label, place and id.
 pub fn line(document: &Document, edited: &Edited, id: NodeId) -> String {
     let Called { what, place, .. } = called(document, edited, id);
     format!("{}  {}  {}", padded(&what, 32), padded(&place, 18), visible(&document.graph.node_name(id)))
 }
 
-/// A text in a column of so many cells; a longer one takes what it needs.
+/// Pads a text to so many cells; a longer one keeps its width.
 pub fn padded(text: &str, cells: usize) -> String {
     format!("{text}{}", " ".repeat(cells.saturating_sub(width(text))))
 }
 
-/// A number as JSON has it; as a text where it has more bits than readers keep.
+/// Returns a number as JSON; as a text where it has more bits than JSON readers keep.
 fn number_json(number: u128) -> Value {
     u64::try_from(number).map_or_else(|_| json!(number.to_string()), |number| json!(number))
 }
 
-/// Reads a query, and points at what is wrong with it.
+/// Reads a query, marking the place of an error.
 ///
 /// # Errors
-/// It is none.
+/// Fails where the text is not a query.
 pub fn query(text: &str) -> Result<Query> {
     Query::parse(text).map_err(|QueryError { span, message }| {
         let lead = visible(&text[..span.start]).chars().count();
@@ -265,8 +264,8 @@ pub fn query(text: &str) -> Result<Query> {
     })
 }
 
-/// Adds scores under their names; what is computed of a graph that was pruned before has a name of its own. `of` is
-/// what stands before the names of scores that are not the whole graph's.
+/// Adds scores under their names; those of a graph that was pruned before have names of their own. `of` is the prefix
+/// of the names of scores that are not the whole graph's.
 pub fn add_scores(all: &mut Value, graph: &AttributionGraph, of: &str, scores: Option<Scores>) {
     let is_whole = graph.is_whole();
     for (computed_of, fits) in [("", is_whole), ("recomputed_", !is_whole)] {
@@ -276,7 +275,7 @@ pub fn add_scores(all: &mut Value, graph: &AttributionGraph, of: &str, scores: O
     }
 }
 
-/// What a node is, in a word.
+/// Returns the name of a node's kind.
 fn kind(kind: &NodeKind) -> &str {
     match kind {
         NodeKind::Feature { .. } => "feature",

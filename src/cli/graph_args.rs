@@ -1,4 +1,4 @@
-//! Which graphs a command on a graph and its model works on: files, or prompts that are traced now.
+//! Options of the graphs of a command that needs the model too: files, or prompts to trace.
 
 use crate::attribution::{Engine, TargetChoice, TraceOptions};
 use crate::cli::graph::{OpenGraph, open_session, share};
@@ -37,7 +37,7 @@ pub struct ThresholdArgs {
 }
 
 impl ThresholdArgs {
-    /// These thresholds, over those that were left.
+    /// Returns these thresholds, or else those of the session.
     pub fn over(self, left: Thresholds) -> Thresholds {
         Thresholds {
             node: self.node_threshold.unwrap_or(left.node),
@@ -49,40 +49,44 @@ impl ThresholdArgs {
     /// Opens a graph's file with its session.
     ///
     /// # Errors
-    /// As [`open_session`].
+    /// Fails as [`open_session`] does.
     pub fn open(self, file: &Path) -> Result<OpenGraph> {
         let (document, opened) = open_session(file)?;
         self.pruned(document, opened.session.edited)
     }
 
-    /// Traces a prompt, every feature.
+    /// Traces a prompt, with rows of all features.
     ///
     /// # Errors
-    /// It cannot be traced, or the work was stopped.
+    /// Fails where it cannot be traced, or the work was stopped.
     pub fn trace(self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
-        let likeliest = TargetChoice::likeliest(&Settings::default());
-        let document = traced(engine, prompt, engine.read(prompt)?, likeliest, monitor)?;
+        let settings = Settings { prompt: prompt.to_owned(), ..Settings::default() };
+        let likeliest = TargetChoice::likeliest(&settings);
+        let document = traced(engine, settings, engine.read(prompt)?, likeliest, monitor)?;
         self.pruned(document, Edited::default())
     }
 
-    fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
+    /// The graph, pruned, with what is known of its features.
+    ///
+    /// # Errors
+    /// As [`OpenGraph::new`].
+    pub fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
         edited.thresholds = self.over(edited.thresholds);
         OpenGraph::new(document, edited, &FeatureFiles::default())
     }
 }
 
-/// Traces a prompt of these tokens with the usual settings.
+/// Traces a prompt of these tokens.
 ///
 /// # Errors
-/// It cannot be traced, or the work was stopped.
+/// Fails where it cannot be traced, or the work was stopped.
 pub fn traced(
     engine: &Engine,
-    prompt: &str,
+    settings: Settings,
     tokens: Vec<Token>,
     targets: TargetChoice,
     monitor: &Monitor,
 ) -> Result<Document> {
-    let settings = Settings { prompt: prompt.to_owned(), ..Settings::default() };
     let options = TraceOptions { settings, targets, cut: None };
     let mut tracing = engine.begin(tokens, &options, |_| {}, monitor)?;
     tracing.run(|_| {}, monitor)?;
@@ -91,10 +95,10 @@ pub fn traced(
 }
 
 impl GraphOrPromptArgs {
-    /// The graph, from its file or traced.
+    /// Returns the graph, from its file or traced.
     ///
     /// # Errors
-    /// The file cannot be read, or the prompt cannot be traced.
+    /// Fails where the file cannot be read, or the prompt cannot be traced.
     pub fn graph(&self, engine: &Engine, monitor: &Monitor) -> Result<OpenGraph> {
         match (&self.file, &self.prompt) {
             (Some(file), _) => self.thresholds.open(file),

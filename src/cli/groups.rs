@@ -1,8 +1,8 @@
-//! `circuitscope groups`: supernodes, and what could be one.
+//! `circuitscope groups`: supernodes, and proposals of new ones.
 
 use crate::cli::graph::{GraphArgs, OpenGraph, add_scores};
 use crate::cli::output::tell;
-use crate::graph::{Likeness, SupernodeGraph, proposals, subgraph_scores, supernodes};
+use crate::graph::{SimilarityBounds, SupernodeGraph, proposals, subgraph_scores, supernodes};
 use crate::ids::NodeId;
 use crate::job::Cancel;
 use crate::text::visible;
@@ -15,26 +15,26 @@ pub struct GroupsArgs {
     #[command(flatten)]
     graph: GraphArgs,
     /// How alike the inputs and the outputs of features have to be to be proposed as one: their least cosine
-    #[arg(long, value_name = "COSINE", default_value_t = Likeness::default().cosine)]
+    #[arg(long, value_name = "COSINE", default_value_t = SimilarityBounds::default().cosine)]
     alike: f64,
     /// How many tokens a proposal may span
-    #[arg(long, value_name = "TOKENS", default_value_t = Likeness::default().span)]
+    #[arg(long, value_name = "TOKENS", default_value_t = SimilarityBounds::default().span)]
     span: usize,
     /// Print them as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Opens, weighs, proposes, and tells.
+/// Opens the graph, and prints its supernodes, their edges and proposals.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails where the file cannot be read.
 pub fn run(args: &GroupsArgs) -> Result<()> {
     let open = args.graph.open()?;
     let graph = &open.document.graph;
     let groups = supernodes(graph, &open.edited);
     let scores = subgraph_scores(graph, &open.edited.pins);
-    let likeness = Likeness { cosine: args.alike, span: args.span };
+    let likeness = SimilarityBounds { cosine: args.alike, span: args.span };
     let proposals = proposals(graph, &open.kept, &open.edited, &[], likeness, &Cancel::default())?;
     let names = |members: &[NodeId]| members.iter().map(|id| open.name(*id)).collect::<Vec<_>>();
     let title = |at: usize| title(&open, &groups, at);
@@ -79,7 +79,7 @@ pub fn run(args: &GroupsArgs) -> Result<()> {
     )
 }
 
-/// What a supernode is called: a lone node by its id.
+/// Returns the name of a supernode; for a lone node its id.
 fn title(open: &OpenGraph, groups: &SupernodeGraph, at: usize) -> String {
     let node = &groups.nodes[at];
     node.group.map_or_else(|| open.name(node.members[0]), |group| open.edited.groups[group].name.clone())

@@ -1,4 +1,4 @@
-//! `circuitscope intervene`: what the model does when features are set to values.
+//! `circuitscope intervene`: effects of setting features to values.
 
 use crate::attribution::{Engine, likeliest, softmax};
 use crate::cli::engine::EngineArgs;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Tokens and features named of those that change most.
+/// Number of tokens and features listed of those that change most.
 const NAMED: usize = 10;
 
 /// Runs the model with features set to values, and tells or writes what it computes.
@@ -50,7 +50,7 @@ pub struct InterveneArgs {
     json: bool,
 }
 
-/// The doses of a sweep.
+/// Doses of a sweep.
 #[derive(Clone, Debug)]
 struct Doses(Vec<f32>);
 
@@ -70,7 +70,7 @@ fn doses(text: &str) -> Result<Doses, String> {
     }
 }
 
-/// What was found.
+/// Results of the interventions.
 struct Found {
     engine: Engine,
     interventions: Interventions,
@@ -80,10 +80,10 @@ struct Found {
     sweep: Option<Sweep>,
 }
 
-/// Loads, runs, writes, and says what changed.
+/// Loads the model, runs the interventions, writes the result, and prints the changes.
 ///
 /// # Errors
-/// Anything that kept the result from being had; no file is left then.
+/// Fails where any step fails; no file is left then.
 pub fn run(args: &InterveneArgs) -> Result<()> {
     if let Some(out) = &args.out {
         args.force.allow(out, args.alter.files())?;
@@ -121,7 +121,7 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
     tell(args.json, || found.json(out), || found.lines()).context("the effects cannot be told")
 }
 
-/// The features of a graph as it is pruned.
+/// Returns the kept features of a graph.
 fn kept_features(document: &Document, edited: &Edited) -> Vec<FeatureAt> {
     let kept = document.prune(edited.thresholds);
     let feature = |id| match document.graph.node(id).kind {
@@ -131,7 +131,7 @@ fn kept_features(document: &Document, edited: &Edited) -> Vec<FeatureAt> {
     kept.node_ids().filter_map(feature).collect()
 }
 
-/// The features that were set, and those whose activations change most.
+/// Returns the features that were set, and those whose activations change most.
 fn most_changed(base: &Baseline, altered: &Outcome) -> Vec<FeatureAt> {
     let positions = base.capture.n_positions();
     let mut changed: Vec<(f32, FeatureAt)> = Vec::new();
@@ -178,7 +178,7 @@ impl Found {
         self.engine.tokenizer.text(id)
     }
 
-    /// The likeliest tokens, in a sentence.
+    /// Formats the likeliest tokens in a sentence.
     fn answers(&self) -> String {
         let named = |token: Option<&TokenEffect>, at: usize| {
             token.map_or_else(String::new, |token| format!("{:?} {:.3}", self.text(token.id), token.probabilities[at]))
@@ -187,7 +187,7 @@ impl Found {
         format!("the likeliest token was {was} and is {is}")
     }
 
-    /// What a feature is called in the graph that was given.
+    /// Returns a feature's label in the given graph.
     fn node_name(&self, at: FeatureAt) -> Option<String> {
         let (document, _) = self.graph.as_ref()?;
         let is_it = |kind: &NodeKind| match *kind {

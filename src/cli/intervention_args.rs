@@ -1,4 +1,4 @@
-//! The interventions that a command line asks for.
+//! Options of interventions.
 
 use crate::attribution::Engine;
 use crate::cli::graph::open_session;
@@ -73,16 +73,16 @@ impl From<ModeName> for Freeze {
     }
 }
 
-/// What was read of the command line before a model is.
+/// Files of the options, read before the model is loaded.
 #[derive(Debug)]
 pub struct Asked {
     args: InterventionArgs,
     saved: Interventions,
-    /// The graph and what was done to it.
+    /// Graph and the user's edits of it.
     pub graph: Option<(Document, Edited)>,
 }
 
-/// A site and the number behind its `=`.
+/// Splits a text into a site and the number behind its `=`.
 fn valued(text: &str) -> Result<(Site, &str), String> {
     let (place, value) = text.split_once('=').ok_or("it has to be LAYER:POSITION:FEATURE=VALUE")?;
     Ok((place.parse()?, value))
@@ -107,10 +107,10 @@ fn add(text: &str) -> Result<(Site, Action), String> {
     Ok((site, Action::Add { amount: number(value)? }))
 }
 
-/// Reads interventions that were saved as JSON.
+/// Reads interventions from their JSON.
 ///
 /// # Errors
-/// The file cannot be read or holds something else.
+/// Fails where the file cannot be read or holds something else.
 pub fn read_interventions(path: &Path) -> Result<Interventions> {
     const MOST_BYTES: u64 = 16 << 20;
     let text = untrusted::read(path, MOST_BYTES).with_context(|| format!("cannot read {}", path.display()))?;
@@ -119,21 +119,21 @@ pub fn read_interventions(path: &Path) -> Result<Interventions> {
 }
 
 impl InterventionArgs {
-    /// Whether nothing is asked for that needs a transcoder.
+    /// Returns true where no option needs a transcoder.
     pub fn is_idle(&self) -> bool {
         let lists = self.ablate.is_empty() && self.set.is_empty() && self.scale.is_empty() && self.add.is_empty();
         lists && self.swap.is_empty() && self.group.is_empty() && self.graph.is_none() && self.interventions.is_none()
     }
 
-    /// The files that are named.
+    /// Returns the paths that the options name.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.graph.iter().chain(&self.interventions).map(PathBuf::as_path)
     }
 
-    /// Reads the files that are named.
+    /// Reads the files that the options name.
     ///
     /// # Errors
-    /// One cannot be read or holds something else.
+    /// Fails where one cannot be read or holds something else.
     pub fn read(&self) -> Result<Asked> {
         let saved = match &self.interventions {
             None => Interventions::default(),
@@ -146,10 +146,10 @@ impl InterventionArgs {
 }
 
 impl Asked {
-    /// What stays as it was, with `layers` for the direct mode.
+    /// Returns the frozen intermediates, with `layers` for the direct mode.
     ///
     /// # Errors
-    /// Layers are given for another mode.
+    /// Fails where layers are given for another mode.
     pub fn freeze(&self, layers: Option<&Range<usize>>) -> Result<(Freeze, Option<Range<usize>>)> {
         let freeze = self.args.mode.map_or(self.saved.freeze, Freeze::from);
         if layers.is_some() && freeze != Freeze::Direct {
@@ -159,10 +159,11 @@ impl Asked {
         Ok((freeze, layers.or(saved).cloned()))
     }
 
-    /// The interventions, on the prompt of `base`.
+    /// Returns the interventions, on the prompt of `base`.
     ///
     /// # Errors
-    /// Another prompt or a supernode is not there, the graph is another prompt's, or the work was stopped.
+    /// Fails where another prompt cannot be read, a supernode does not exist, the graph is another prompt's, or the
+    /// work was stopped.
     pub fn interventions(
         &self,
         engine: &Engine,
@@ -193,7 +194,7 @@ impl Asked {
     }
 }
 
-/// A group's features.
+/// Returns a group's features.
 fn members(document: &Document, edited: &Edited, name: &str) -> Result<Vec<FeatureAt>> {
     let group = edited.groups.iter().find(|group| group.name == name);
     let group = group.ok_or_else(|| anyhow!("the graph has no group {name}; `circuitscope groups FILE` lists them"))?;
@@ -208,7 +209,7 @@ fn members(document: &Document, edited: &Edited, name: &str) -> Result<Vec<Featu
     Ok(features)
 }
 
-/// What `NAME[=VALUE]` asks for.
+/// Returns the intervention of `NAME[=VALUE]`.
 fn on_group(text: &str, document: &Document, edited: &Edited, base: &Baseline) -> Result<Intervention> {
     let is_group = |name: &str| edited.groups.iter().any(|group| group.name == name);
     let (name, value) = text.rsplit_once('=').filter(|_| !is_group(text)).unwrap_or((text, "0"));

@@ -1,39 +1,39 @@
-//! A file of prompts: one a line, or JSON lines with a prompt and how to trace it.
+//! Files of prompts: one a line, or JSON lines with a prompt and options of its trace.
 
 use crate::tokens::MOST_TEXT;
 use crate::untrusted::{excerpt, json_fault};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// A prompt of such a file.
+/// Prompt of such a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Entry {
-    /// The text; `None` where it is given as ids.
+    /// Text; `None` where it is given as ids.
     pub prompt: Option<String>,
-    /// Token ids, taken as they are.
+    /// Token ids, with nothing put in front.
     pub tokens: Vec<u32>,
-    /// What its file is called, behind its index.
+    /// Part of its file's name, behind the index.
     pub slug: Option<String>,
     /// Outputs to trace.
     pub targets: Vec<String>,
     /// Differences of two tokens' logits to trace, one after the other.
     pub target_diffs: Vec<String>,
-    /// Cuts the prompt after it.
+    /// Position after which the prompt is cut.
     pub target_position: Option<usize>,
-    /// Whether the prompt is a message.
+    /// True where the prompt is a message.
     pub chat: Option<bool>,
 }
 
-/// A line that is not blank.
+/// Line that is not blank.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line {
-    /// Counted from 1, blank lines too.
+    /// Line number, counted from 1, blank lines included.
     pub number: usize,
-    /// What it asks for, or why it cannot be understood.
+    /// Entry of the line, or the error of reading it.
     pub entry: Result<Entry, String>,
 }
 
-/// The lines of a file, and the fields in them that mean nothing here. It holds JSON where its first line is an object.
+/// Reads the lines of a file, and the names of unknown fields. It holds JSON where its first line is an object.
 pub(super) fn read(content: &[u8]) -> (Vec<Line>, BTreeSet<String>) {
     let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
     let lines = content.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -58,7 +58,7 @@ pub(super) fn read(content: &[u8]) -> (Vec<Line>, BTreeSet<String>) {
     (lines.map(read).collect(), ignored)
 }
 
-/// A damaged first line of a file of objects is still one of them.
+/// Returns true for a line that begins as an object, also for a damaged one.
 fn is_object(line: &[u8]) -> bool {
     let inside = line.trim_ascii_start().strip_prefix(b"{");
     inside.is_some_and(|rest| matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}')))
@@ -112,7 +112,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// One pair `[a, b]`, or a list of pairs.
+/// Reads one pair `[a, b]`, or a list of pairs.
 fn pairs(value: &Value) -> Option<Vec<String>> {
     let pair = |value: &Value| texts(value).filter(|pair| pair.len() == 2);
     match value.as_array()?.first()? {

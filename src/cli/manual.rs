@@ -1,4 +1,4 @@
-//! `circuitscope manual` and `circuitscope completions`: what a packager installs beside the program.
+//! `circuitscope manual` and `circuitscope completions`: files that a packager installs beside the program.
 
 use crate::cli::Cli;
 use crate::cli::output::print;
@@ -32,7 +32,7 @@ pub struct CompletionsArgs {
 /// Prints a manual page.
 ///
 /// # Errors
-/// There is no such subcommand, or stdout cannot be written to.
+/// Fails where there is no such subcommand, or stdout cannot be written to.
 pub fn manual(args: &ManualArgs) -> Result<()> {
     let page = match &args.subcommand {
         Some(name) => page_of(name)?,
@@ -44,7 +44,7 @@ pub fn manual(args: &ManualArgs) -> Result<()> {
 /// Prints a completion script.
 ///
 /// # Errors
-/// Stdout cannot be written to.
+/// Fails where stdout cannot be written to.
 pub fn completions(args: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
@@ -79,7 +79,7 @@ fn page_of(name: &str) -> Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The grammar of filters, line by line as it is laid out.
+/// Returns the grammar of filters, with its line breaks.
 fn filters() -> Roff {
     let mut roff = Roff::default();
     roff.control("SH", ["FILTERS"]);
@@ -98,7 +98,7 @@ fn filters() -> Roff {
     roff
 }
 
-/// What the marks on the screen mean, as they look in most terminals.
+/// Returns the meanings of the marks on the screen, as they look in most terminals.
 fn marks() -> Roff {
     let glyphs = Glyphs::new(Charset::Unicode);
     let mut roff = Roff::default();
@@ -114,7 +114,7 @@ fn marks() -> Roff {
     roff
 }
 
-/// The keys, from the same table as the screen's help.
+/// Returns the keys, from the table of the screen's help.
 fn keys() -> Roff {
     let mut roff = Roff::default();
     roff.control("SH", ["KEYS"]);

@@ -31,6 +31,8 @@ mod plan;
 mod progress;
 mod prompt;
 mod pull;
+mod qk_trace;
+mod set_args;
 mod show;
 mod status;
 mod submit;
@@ -42,7 +44,7 @@ mod why;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// Words that are this much alike may be one misspelt.
+/// Similarity above which a word may be a misspelling of another.
 const LIKE: f64 = 0.8;
 
 /// Trace the circuit behind a language model's answer and walk it, in the terminal.
@@ -90,6 +92,7 @@ enum Command {
     Diff(overlay::DiffArgs),
     Union(overlay::UnionArgs),
     Heads(heads::HeadsArgs),
+    Attention(attention::AttentionArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
     Start(tui::StartArgs),
@@ -100,10 +103,10 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads the process's command line, and on how many threads it asks to compute.
+    /// Reads the process's command line, and the number of threads that it sets.
     ///
     /// # Errors
-    /// It is not understood, or asks for help.
+    /// Fails where it is not valid, or asks for help.
     pub fn read() -> Result<(Self, Option<u16>), clap::Error> {
         let mut matches = Self::command().try_get_matches()?;
         let threads = threads(&matches);
@@ -112,16 +115,16 @@ impl Cli {
     }
 }
 
-/// `--threads` of whichever subcommand was given.
+/// Returns `--threads` of whichever subcommand was given.
 fn threads(matches: &ArgMatches) -> Option<u16> {
     let own = matches.try_get_one("threads").ok().flatten().copied();
     own.or_else(|| threads(matches.subcommand()?.1))
 }
 
-/// Does what the command line asks for.
+/// Runs the command line.
 ///
 /// # Errors
-/// What went wrong, in a sentence.
+/// Returns the error of the command, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         None if !cli.files.is_empty() => tui::open(&known(&cli.files)?, cli.yes, &cli.tui),
@@ -145,6 +148,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Diff(args)) => overlay::diff(args),
         Some(Command::Union(args)) => overlay::union(args),
         Some(Command::Heads(args)) => heads::run(args),
+        Some(Command::Attention(args)) => attention::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => tui::choose(args),
@@ -155,7 +159,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
     }
 }
 
-/// The files, unless the first of them is a subcommand that is misspelt.
+/// Returns the files, unless the first of them is a misspelt subcommand.
 fn known(files: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let Some(word) = files.first().filter(|file| !file.exists()).and_then(|file| file.to_str()) else {
         return Ok(files.to_vec());

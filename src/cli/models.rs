@@ -1,24 +1,31 @@
-//! `circuitscope models`: what is on this machine, and can be traced now.
+//! `circuitscope models`: models on this machine that can be traced now, and published ones.
 
 use crate::cli::output::{print_json, print_lines};
 use crate::demo;
-use crate::hub::{Bytes, Pair, Part};
+use crate::hub::{Bytes, PRESETS, Pair, Part, Preset};
 use crate::service::models::hub;
 use anyhow::Result;
 
 /// Lists what can be traced on this machine: the demo, presets, and what the hub cache holds.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ModelsArgs {
+    /// The published pairs that have a name: their repositories, and how large the transcoder's was when it was last looked
+    /// at, where that is known
+    #[arg(long)]
+    published: bool,
     /// Print the list on stdout as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Looks and lists; the network is not touched.
+/// Lists the models; the network is not touched.
 ///
 /// # Errors
-/// The cache cannot be listed, or stdout cannot be written.
+/// Fails where the cache cannot be listed, or stdout cannot be written to.
 pub fn run(args: &ModelsArgs) -> Result<()> {
+    if args.published {
+        return published(args.json);
+    }
     let hub = hub(true);
     let inventory = hub.inventory()?;
     let (model, transcoder) = demo::places();
@@ -33,6 +40,31 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     lines.extend(inventory.pairs.iter().flat_map(lines_of));
     lines.push(format!("hub cache: {}", hub.cache.root().display()));
     lines.push("`circuitscope pull NAME` fetches what is absent or here in part".to_owned());
+    print_lines(lines)
+}
+
+/// Lists the presets, without use of the network.
+fn published(json: bool) -> Result<()> {
+    if json {
+        let preset = |preset: &Preset| {
+            serde_json::json!({
+                "name": preset.name,
+                "model": preset.model,
+                "transcoder": preset.transcoder,
+                "transcoder_gib": preset.transcoder_gib,
+                "note": preset.note,
+            })
+        };
+        return print_json(&serde_json::json!({ "published": PRESETS.iter().map(preset).collect::<Vec<_>>() }));
+    }
+    let line = |preset: &Preset| {
+        let size = preset.transcoder_gib.map_or_else(|| "size unknown".to_owned(), |gib| format!("{gib:.1} GiB"));
+        let note = if preset.note.is_empty() { String::new() } else { format!("  ({})", preset.note) };
+        format!("{:<17} {size:>12}  {} + {}{note}", preset.name, preset.model, preset.transcoder)
+    };
+    let mut lines: Vec<String> = PRESETS.iter().map(line).collect();
+    lines.push("sizes are those of the transcoders' repositories when they were last looked at".to_owned());
+    lines.push("`circuitscope pull --dry-run NAME` asks the hub what would come, and how large it is".to_owned());
     print_lines(lines)
 }
 

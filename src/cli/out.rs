@@ -1,4 +1,4 @@
-//! Where a command writes: never over what it reads, and over nothing that is there unless it was asked to.
+//! Rules for a command's output file: it never replaces an input, and another existing file only with `--force`.
 
 use anyhow::{Result, bail};
 use std::fs;
@@ -14,11 +14,11 @@ pub struct ForceArgs {
 }
 
 impl ForceArgs {
-    /// That a result may be written to `out`, and can be as far as that is seen before any work is spent on it. `inputs`
-    /// are the files that the command reads.
+    /// Checks that a result may, and apparently can, be written to `out`, before any work is spent on it. `inputs` are
+    /// the files that the command reads.
     ///
     /// # Errors
-    /// `out` is one of them, is there already, is a directory or lies in none, or is meant to be stdout.
+    /// Fails where `out` is one of them, exists already, is a directory, lies in none, or stands for stdout.
     pub fn allow<'a>(self, out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
         let shown = out.display();
         if out == Path::new("-") {
@@ -42,7 +42,7 @@ impl ForceArgs {
     }
 }
 
-/// Whether both lead to one file that is there.
+/// Returns true where both paths lead to one existing file.
 fn is_same(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }

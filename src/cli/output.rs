@@ -1,4 +1,4 @@
-//! What commands say: the one way to stdout and to stderr. Nothing leaves here that a terminal would obey.
+//! Output of commands: the only way to stdout and stderr. Control sequences are escaped here.
 
 use crate::untrusted::{for_json, for_terminal};
 use anyhow::{Context, Result};
@@ -8,28 +8,28 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The version of the JSON that commands print; `assets/guide/json.md` says what it holds. It grows where a field is renamed,
-/// taken away or comes to mean something else, not where one is added.
+/// Version of the JSON that commands print, as described in `assets/guide/json.md`. It grows where a field is renamed,
+/// removed or changes its meaning, not where one is added.
 pub const SCHEMA: u32 = 1;
-/// Whether whoever read stdout has left.
+/// True once the reader of stdout has closed it.
 static IS_LEFT: AtomicBool = AtomicBool::new(false);
-/// What is said where stdout takes no more.
+/// Message where writing to stdout fails.
 const CLOSED: &str = "cannot write to stdout";
-/// The longest message; a path or two and a list of names fit.
+/// Length of the longest message; a path or two and a list of names fit.
 const LONGEST: usize = 4000;
 
-/// Says something on stderr, written as for `format!`.
+/// Prints a message on stderr, written as for `format!`.
 macro_rules! note {
     ($($what:tt)*) => { $crate::cli::output::say(format_args!($($what)*)) };
 }
 pub(in crate::cli) use note;
 
-/// Says something on stderr. Where nobody hears it, nothing is lost but that.
+/// Prints a message on stderr. Errors of writing it are ignored.
 pub fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", for_terminal(&text.to_string()));
 }
 
-/// Says on stderr why the program ends.
+/// Prints on stderr the error that ends the program.
 pub fn complain(error: &anyhow::Error) {
     let mut text = format!("circuitscope: {error:#}");
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
@@ -39,7 +39,7 @@ pub fn complain(error: &anyhow::Error) {
     say(text);
 }
 
-/// Shows what clap says, its help or what it does not understand, and ends the program.
+/// Prints clap's message, its help or an error, and ends the program.
 pub fn refuse(error: &clap::Error) -> ! {
     let plain = error.to_string();
     // The words of the command line that it quotes may be of a file.
@@ -53,7 +53,7 @@ pub fn refuse(error: &clap::Error) -> ! {
 /// Writes text to stdout.
 ///
 /// # Errors
-/// Nobody reads stdout to its end.
+/// Fails where stdout cannot be written to its end.
 pub fn print(text: &str) -> Result<()> {
     write(for_terminal(text).as_bytes())
 }
@@ -61,15 +61,15 @@ pub fn print(text: &str) -> Result<()> {
 /// Writes lines to stdout.
 ///
 /// # Errors
-/// Nobody reads stdout to its end.
+/// Fails where stdout cannot be written to its end.
 pub fn print_lines(lines: impl IntoIterator<Item = String>) -> Result<()> {
     print(&lines.into_iter().fold(String::new(), |all, line| all + &line + "\n"))
 }
 
-/// Writes a JSON object to stdout with its [`SCHEMA`], laid out for a person.
+/// Writes a JSON object to stdout with its [`SCHEMA`], indented.
 ///
 /// # Errors
-/// Nobody reads stdout to its end.
+/// Fails where stdout cannot be written to its end.
 pub fn print_json(value: &Value) -> Result<()> {
     write(for_json(&format!("{:#}\n", with_schema(value))).as_bytes())
 }
@@ -77,7 +77,7 @@ pub fn print_json(value: &Value) -> Result<()> {
 /// Writes a JSON object to stdout with its [`SCHEMA`], in a line.
 ///
 /// # Errors
-/// Nobody reads stdout to its end.
+/// Fails where stdout cannot be written to its end.
 pub fn print_json_line(value: &Value) -> Result<()> {
     write(for_json(&format!("{}\n", with_schema(value))).as_bytes())
 }
@@ -93,15 +93,15 @@ fn with_schema(value: &Value) -> Value {
 /// Writes a result to stdout: as JSON, or as lines.
 ///
 /// # Errors
-/// Nobody reads stdout to its end.
+/// Fails where stdout cannot be written to its end.
 pub fn tell(json: bool, value: impl FnOnce() -> Value, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
     if json { print_json(&value()) } else { print_lines(lines()) }
 }
 
-/// Writes what `write` gives to stdout as it comes: an export, whose own writer leaves nothing to obey.
+/// Writes the output of `write` to stdout as it comes: an export, whose own writer leaves no control sequences.
 ///
 /// # Errors
-/// What `write` cannot give; nobody reads stdout to its end.
+/// Fails as `write` does, or where stdout cannot be written to its end.
 pub fn print_from<E: std::error::Error + Send + Sync + 'static>(
     write: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, E>,
 ) -> Result<()> {
@@ -109,13 +109,13 @@ pub fn print_from<E: std::error::Error + Send + Sync + 'static>(
     write(&mut out)?.and_then(|()| out.flush()).context(CLOSED)
 }
 
-/// Whether whoever read stdout has left, as `head` does once it has enough: that is no failure, and nothing more need be
-/// said.
+/// Returns true where the reader of stdout has closed it, as `head` does once it has enough: that is no failure, and
+/// needs no message.
 pub fn is_left() -> bool {
     IS_LEFT.load(Ordering::Relaxed)
 }
 
-/// Stdout, which takes note when its reader leaves.
+/// Stdout, which records that its reader closed it.
 struct Stdout<'a>(io::StdoutLock<'a>);
 
 impl Write for Stdout<'_> {

@@ -1,14 +1,19 @@
 //! `circuitscope diff` and `circuitscope union`: graphs of several prompts laid over each other.
 
+use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::{OpenGraph, line, title};
-use crate::cli::graph_args::ThresholdArgs;
+use crate::cli::graph_args::{ThresholdArgs, traced};
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
+use crate::cli::plan::LimitArgs;
 use crate::cli::progress::{WhenStopped, watch};
+use crate::cli::prompt::ChatArgs;
+use crate::cli::trace::{SettingsArgs, TargetArgs};
 use crate::format::{self, Format, Options, Theme};
-use crate::graph::{Difference, Document, Origin, Overlay, Part, merged, unlike};
+use crate::graph::{Difference, Document, Edited, Origin, Overlay, Part, merged, unlike};
 use crate::ids::NodeId;
+use crate::job::Monitor;
 use crate::text::visible;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -24,7 +29,15 @@ pub struct GraphsArgs {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Vec<String>,
     #[command(flatten)]
+    chat: ChatArgs,
+    #[command(flatten)]
     engine: EngineArgs,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     thresholds: ThresholdArgs,
     /// How many nodes and edges to list
@@ -65,20 +78,29 @@ impl GraphsArgs {
             open.push(self.thresholds.open(file)?);
         }
         if !self.prompt.is_empty() {
-            let engine = self.engine.open()?;
-            let (prompts, thresholds) = (self.prompt.clone(), self.thresholds);
+            let mut engine = self.engine.open()?;
+            engine.limits = self.limits.limits(self.out.as_deref());
+            let asked = self.clone();
             open.extend(watch(WhenStopped::Abandon, move |monitor| {
-                prompts.iter().map(|prompt| thresholds.trace(&engine, prompt, monitor)).collect::<Result<Vec<_>>>()
+                asked.prompt.iter().map(|prompt| asked.trace(&engine, prompt, monitor)).collect::<Result<Vec<_>>>()
             })?);
         }
         Ok(open)
     }
+
+    /// The graph of a prompt.
+    fn trace(&self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
+        let text = if self.chat.chat { engine.tokenizer.in_chat(prompt)? } else { prompt.to_owned() };
+        let (settings, tokens) = (self.settings.settings(&text), engine.read(&text)?);
+        let targets = self.targets.choice(engine, &settings)?;
+        self.thresholds.pruned(traced(engine, settings, tokens, targets, monitor)?, Edited::default())
+    }
 }
 
-/// Opens, compares, and tells.
+/// Opens and compares the graphs, and prints the differences.
 ///
 /// # Errors
-/// There are not two graphs, they cannot be read, or they are of different models.
+/// Fails where there are not two graphs, they cannot be read, or they are of different models.
 pub fn diff(args: &DiffArgs) -> Result<()> {
     if args.graphs.n() != 2 {
         bail!("diff compares two graphs, and {} were given; union takes any number", args.graphs.n());
@@ -86,10 +108,10 @@ pub fn diff(args: &DiffArgs) -> Result<()> {
     run(&args.graphs)
 }
 
-/// Opens, lays over each other, and tells.
+/// Opens and overlays the graphs, and prints the union.
 ///
 /// # Errors
-/// There are fewer than two graphs, they cannot be read, or they are of different models.
+/// Fails where there are fewer than two graphs, they cannot be read, or they are of different models.
 pub fn union(args: &UnionArgs) -> Result<()> {
     run(&args.graphs)
 }
@@ -114,7 +136,7 @@ fn run(args: &GraphsArgs) -> Result<()> {
     tell(args.json, || told.json(), || told.lines(args.top))
 }
 
-/// An overlay, and as a graph of its own.
+/// Overlay, and its form as a graph of its own.
 struct Laid<'a> {
     overlay: Overlay<'a>,
     merged: Document,
@@ -180,7 +202,7 @@ impl<'a> Laid<'a> {
         all
     }
 
-    /// How many edges stand so.
+    /// Returns the number of edges with this difference.
     fn n_edges(&self, difference: Difference) -> usize {
         self.overlay.edges.iter().filter(|edge| self.overlay.edge_difference(edge) == difference).count()
     }
@@ -248,7 +270,7 @@ impl<'a> Laid<'a> {
     }
 }
 
-/// How many of the graphs hold something.
+/// Returns how many of the graphs have something.
 fn held<T>(of: &[Option<T>]) -> usize {
     of.iter().flatten().count()
 }

@@ -27,10 +27,10 @@ pub struct PathsArgs {
     json: bool,
 }
 
-/// Opens, searches, and tells: the strongest first.
+/// Opens the graph, and prints the paths, the strongest first.
 ///
 /// # Errors
-/// The file cannot be read, or has no such nodes.
+/// Fails where the file cannot be read, or has no such nodes.
 pub fn run(args: &PathsArgs) -> Result<()> {
     let open = args.graph.open()?;
     let (from, to) = (node_named(&open.document, &args.from)?, node_named(&open.document, &args.to)?);

@@ -1,4 +1,4 @@
-//! What a trace may spend, and what it will: `trace --max-memory`, `--drop` and `--plan`.
+//! Limits and plan of a trace: `trace --max-memory`, `--drop` and `--plan`.
 
 use crate::attribution::{CostEstimate, DeviceMemory, Engine, Limits, Plan};
 use anyhow::{Result, anyhow};
@@ -16,10 +16,6 @@ pub struct LimitArgs {
     /// whole where they fit, else all but 0.01
     #[arg(long, value_name = "SHARE", value_parser = share)]
     drop: Option<f64>,
-    /// Say what the trace would take instead of tracing: before the forward pass as a range, or with --plan=full after it
-    /// to about 15 %
-    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "before")]
-    pub plan: Option<When>,
 }
 
 /// When a plan is made.
@@ -32,7 +28,7 @@ pub enum When {
 }
 
 impl LimitArgs {
-    /// The limits; rows that do not fit wait beside `out`.
+    /// Returns the limits; rows that do not fit into memory are stored beside `out`.
     pub fn limits(&self, out: Option<&Path>) -> Limits {
         let folder = out.map(|out| match out.parent() {
             _ if out.is_dir() => out.to_owned(),
@@ -43,7 +39,7 @@ impl LimitArgs {
     }
 }
 
-/// A number of bytes: 500MB, 8GiB, 12345.
+/// Reads a number of bytes: 500MB, 8GiB, 12345.
 pub(super) fn size(text: &str) -> Result<u64> {
     let wrong = || anyhow!("{text} is no size; write it as 8GiB or 8000MB");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -67,15 +63,15 @@ fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "it has to be a number from 0 to below 1".to_owned())
 }
 
-/// What a trace of `positions` tokens would take, of which at most `max_feature_nodes` features get a row.
+/// Estimates the cost of a trace of `positions` tokens, of which at most `max_feature_nodes` features get a row.
 ///
 /// # Errors
-/// It would not fit into what may be held.
+/// Fails where it would not fit into the allowed memory.
 pub fn estimate(engine: &Engine, (positions, max_feature_nodes): (usize, Option<usize>)) -> Result<CostEstimate> {
     Ok(CostEstimate::new(&engine.model, &engine.transcoder, positions, max_feature_nodes, &engine.limits)?)
 }
 
-/// For a program to read.
+/// Returns the estimate as JSON.
 pub fn estimate_json(estimate: &CostEstimate) -> Value {
     json!({
         "tokens": estimate.positions,
@@ -89,7 +85,7 @@ pub fn estimate_json(estimate: &CostEstimate) -> Value {
     })
 }
 
-/// For a program to read.
+/// Returns the plan as JSON.
 pub fn plan_json(plan: &Plan) -> Value {
     json!({
         "rows": plan.rows,

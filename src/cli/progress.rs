@@ -1,4 +1,4 @@
-//! Work on a thread of its own, its progress on stderr, stopped by Ctrl-C.
+//! Work on a thread of its own, with its progress on stderr, stopped by Ctrl-C.
 
 use crate::cli::output::note;
 use crate::features::build;
@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-/// Between two looks at the work and at the signals; a request to stop is passed on within this.
+/// Time between two checks of the work and of the signals; a request to stop is passed on within this.
 const TICK: Duration = Duration::from_millis(20);
 
 const COUNTED: &str = "{msg:14} {bar:40} {pos}/{len} {elapsed}";
@@ -18,14 +18,14 @@ const DOWNLOADED: &str = "{msg:14} {bar:40} {decimal_bytes}/{decimal_total_bytes
 
 const READ: &str = "{msg:14} {bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left";
 
-/// What becomes of work that is asked to stop.
+/// Outcome of work that is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenStopped {
-    /// It is let go of at once.
+    /// Abandoned at once.
     Abandon,
-    /// It gives what there is.
+    /// Asked for its result so far.
     Keep,
-    /// It is let go of at once, and goes on there the next time.
+    /// Abandoned at once; the next run continues there.
     Resume,
 }
 
@@ -33,7 +33,7 @@ pub enum WhenStopped {
 /// ask it to stop.
 ///
 /// # Errors
-/// What `work` gives, that it was stopped, or that no thread could be had.
+/// Fails as `work` does, where it was stopped, or where no thread could be started.
 pub fn watch<T: Send + 'static>(
     stopped: WhenStopped,
     work: impl FnOnce(&Monitor) -> Result<T> + Send + 'static,

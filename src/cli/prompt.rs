@@ -1,4 +1,4 @@
-//! Which prompt a command works on, and `circuitscope tokens`: how it is read.
+//! Options of a command's prompt, and `circuitscope tokens`, which shows its tokens.
 
 use crate::cli::engine::EngineArgs;
 use crate::cli::output::{note, tell};
@@ -34,11 +34,11 @@ pub struct ChatArgs {
 }
 
 impl PromptArgs {
-    /// The prompt's text, in the chat template where it is to be, and its tokens; on stderr what may not be as it was
-    /// meant.
+    /// Returns the prompt's text, in the chat template if requested, and its tokens; prints warnings about it on
+    /// stderr.
     ///
     /// # Errors
-    /// They cannot be read, or there is no such position.
+    /// Fails where they cannot be read, or there is no such position.
     pub fn read(&self, engine: &impl Reads) -> Result<(String, Vec<Token>)> {
         let (text, mut tokens) = match &self.prompt {
             None => (None, engine.tokens(&self.tokens)?),
@@ -76,10 +76,10 @@ pub struct TokensArgs {
     json: bool,
 }
 
-/// Loads and shows.
+/// Loads the tokenizer and prints the tokens.
 ///
 /// # Errors
-/// The model cannot be loaded or the prompt cannot be read.
+/// Fails where the model cannot be loaded, or the prompt cannot be read.
 pub fn run(args: &TokensArgs) -> Result<()> {
     let ((text, tokens), warnings) = match args.engine.open_model()? {
         Some(alone) => (args.prompt.read(&alone)?, alone.warnings),

@@ -1,7 +1,8 @@
-//! `circuitscope pull`: a model or a transcoder from the hub into the cache that this machine's tools share.
+//! `circuitscope pull`: downloads a model or a transcoder from the hub into the shared cache of this machine.
 
 use crate::cli::output::{note, print_json};
 use crate::cli::progress::{WhenStopped, watch};
+use crate::cli::set_args::ChoiceArgs;
 use crate::hub::{Bytes, Hub, Offer, Preset, Reference, Request, Source};
 use crate::service::models::hub;
 use anyhow::{Result, bail};
@@ -12,6 +13,8 @@ pub struct PullArgs {
     /// ORG/REPO or ORG/REPO/FOLDER, each with @REVISION, or the name of a preset for its model and transcoder
     #[arg(required = true, value_name = "REF")]
     references: Vec<String>,
+    #[command(flatten)]
+    choice: ChoiceArgs,
     /// Say what would be downloaded and how large it is, and leave it at that
     #[arg(long)]
     dry_run: bool,
@@ -20,17 +23,17 @@ pub struct PullArgs {
     json: bool,
 }
 
-/// Says what and how large, downloads it, and says where it is.
+/// Prints the files and their size, downloads them, and prints their place.
 ///
 /// # Errors
-/// A reference leads nowhere, or the download failed; what has come is kept.
+/// Fails where a reference does not exist, or the download failed; what has come is kept.
 pub fn run(args: &PullArgs) -> Result<()> {
     let hub = hub(false);
     let mut references = Vec::new();
     for text in &args.references {
         references.extend(named(text)?);
     }
-    let request = Request::Each(references);
+    let request = Request::Each(references, args.choice.options());
     let offer = if args.dry_run { look(&hub, &request, true)? } else { fetch(&hub, &request, true)? };
     if args.json {
         let cache = hub.cache.root();
@@ -54,10 +57,10 @@ fn named(text: &str) -> Result<Vec<Reference>> {
     }
 }
 
-/// Asks what would come, says so on stderr, and fetches it.
+/// Asks the hub for the files of a request, prints them on stderr, and fetches them.
 ///
 /// # Errors
-/// The network is forbidden or fails, or what is asked for is not to be had.
+/// Fails where the network is forbidden or fails, or the files cannot be had.
 pub fn fetch(hub: &Hub, request: &Request, anew: bool) -> Result<Offer> {
     let offer = look(hub, request, anew)?;
     let (inside, offered) = (hub.clone(), offer.clone());

@@ -1,8 +1,8 @@
 //! `circuitscope show`: a graph, or one of its nodes.
 
-use crate::cli::attention;
 use crate::cli::graph::{GraphArgs, OpenGraph, add_scores, node_named, padded, query};
 use crate::cli::output::tell;
+use crate::cli::qk_trace;
 use crate::graph::query::Matches;
 use crate::graph::{
     Edge, Extent, Flow, InfluenceOf, InputTotals, Scores, error_share, influence_kept, input_totals, scores,
@@ -31,10 +31,10 @@ pub struct ShowArgs {
     json: bool,
 }
 
-/// Opens, prunes, and tells.
+/// Opens and prunes the graph, and prints it or one of its nodes.
 ///
 /// # Errors
-/// The file cannot be read, or the node or the filter is none.
+/// Fails where the file cannot be read, there is no such node, or the filter is not valid.
 pub fn run(args: &ShowArgs) -> Result<()> {
     let wanted = args.filter.as_deref().map(query).transpose()?;
     let open = args.graph.open()?;
@@ -52,7 +52,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     }
 }
 
-/// A graph as a whole.
+/// Summary of a graph.
 struct Summary<'a> {
     open: &'a OpenGraph,
     scores: Scores,
@@ -174,7 +174,7 @@ fn extent(extent: Extent) -> &'static str {
     }
 }
 
-/// The thresholds at which a graph was pruned before it was written, of nodes and of edges, where it says.
+/// Returns the thresholds, of nodes and of edges, at which a graph was pruned before it was written, where it says.
 fn pruned_at(extent: Extent) -> Option<[Option<f64>; 2]> {
     match extent {
         Extent::PrePruned { node, edge } => Some([node, edge]),
@@ -182,16 +182,16 @@ fn pruned_at(extent: Extent) -> Option<[Option<f64>; 2]> {
     }
 }
 
-/// A node with what flows into and out of it.
+/// Node with the edges into and out of it.
 struct Around<'a> {
     open: &'a OpenGraph,
     node: NodeId,
     totals: InputTotals,
     inputs: Vec<Edge>,
     outputs: Vec<Edge>,
-    /// What takes away from the node most, kept or not.
+    /// Edges that inhibit the node most, kept or not.
     inhibitors: Vec<Edge>,
-    /// How many of a kind are listed.
+    /// Number of edges of a kind to list.
     top: usize,
 }
 
@@ -237,7 +237,7 @@ impl<'a> Around<'a> {
         node["inputs"] = json!(edges(&self.inputs));
         node["outputs"] = json!(edges(&self.outputs));
         node["inhibitors"] = json!(edges(&self.inhibitors));
-        node["attention"] = json!(attention::json(self.open, self.node));
+        node["attention"] = json!(qk_trace::json(self.open, self.node));
         node
     }
 
@@ -274,7 +274,7 @@ impl<'a> Around<'a> {
         list("kept outputs", &self.outputs, kept.outgoing(graph, self.node).count(), |edge| edge.target);
         let inhibitors = graph.incoming(self.node).filter(|edge| edge.weight < 0.0).count();
         list("inhibitors, kept or not", &self.inhibitors, inhibitors, |edge| edge.source);
-        lines.extend(attention::lines(self.open, self.node, self.top));
+        lines.extend(qk_trace::lines(self.open, self.node, self.top));
         lines
     }
 }

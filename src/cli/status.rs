@@ -1,4 +1,4 @@
-//! `circuitscope status`: how far an array of tasks is.
+//! `circuitscope status`: progress of an array of tasks.
 
 use crate::array::{Record, Shard, State, record_path};
 use crate::cli::features::build::WORK as BUILD;
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The ending of a task's record.
+/// File ending of a task's record.
 const RECORD: &str = "run";
 
 /// Show how far an array of tasks is: which shards are done, running, stopped or missing, and tokens a second.
@@ -27,12 +27,12 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// How a shard stands.
+/// Stage of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Done,
     Running,
-    /// Begun and not finished; the next task of the shard goes on there.
+    /// Begun and not finished; the next task of the shard continues it.
     Stopped,
     Failed,
     Missing,
@@ -52,29 +52,29 @@ impl Stage {
     }
 }
 
-/// What is known of a shard.
+/// State of a shard.
 #[derive(Clone, Debug)]
 struct Task {
     shard: Shard,
     stage: Stage,
-    /// What its last task said of itself.
+    /// Record that its last task wrote.
     record: Option<Record>,
-    /// Documents or prompts that are done.
+    /// Number of documents or prompts that are done.
     done: u64,
     tokens: u64,
 }
 
-/// The shards of one array.
+/// Shards of one array.
 #[derive(Clone, Debug)]
 struct Array {
     work: String,
     tasks: Vec<Task>,
 }
 
-/// Looks at the folder, and says what is there.
+/// Reads the folder, and prints the state of its arrays.
 ///
 /// # Errors
-/// The folder cannot be read, or holds nothing of an array.
+/// Fails where the folder cannot be read, or holds no files of an array.
 pub fn run(args: &StatusArgs) -> Result<()> {
     let folder = &args.folder;
     let mut problems = Vec::new();
@@ -92,7 +92,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
     })
 }
 
-/// Of how many shards the arrays are that have files in the folder.
+/// Returns the numbers of shards of the arrays that have files in the folder.
 fn sizes(folder: &Path) -> Result<BTreeSet<u64>> {
     let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut sizes = BTreeSet::new();
@@ -105,7 +105,7 @@ fn sizes(folder: &Path) -> Result<BTreeSet<u64>> {
     Ok(sizes)
 }
 
-/// What the folder holds of an array of so many shards.
+/// Reads the state of an array of so many shards from the folder.
 fn array(folder: &Path, of: u64, problems: &mut Vec<String>) -> Array {
     let mut first: Option<(PathBuf, About)> = None;
     let mut tasks = Vec::new();
@@ -173,7 +173,7 @@ fn task(shard: Shard, part: Option<&About>, record: Option<(Record, bool)>) -> T
 }
 
 impl Task {
-    /// Tokens a second, where it runs.
+    /// Returns the tokens a second, where it runs.
     fn rate(&self) -> Option<f64> {
         self.record.as_ref().filter(|_| self.stage == Stage::Running).map(Record::rate)
     }
@@ -192,7 +192,7 @@ impl Task {
         })
     }
 
-    /// A line where there is something to say beyond its number.
+    /// Returns a line on the shard, where there is more to say than its number.
     fn line(&self) -> Option<String> {
         let record = self.record.as_ref()?;
         let total = record.total.map(|total| format!(" of {total}")).unwrap_or_default();
@@ -254,7 +254,7 @@ impl Array {
     }
 }
 
-/// Ascending numbers as a scheduler takes them: `1-3,7`.
+/// Formats ascending numbers as a scheduler takes them: `1-3,7`.
 fn ranges(numbers: &[u64]) -> String {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for number in numbers {

@@ -11,25 +11,25 @@ use clap::Parser;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What is printed, with the job between two lines [`MARK`].
+/// Script to print, with the job between two lines [`MARK`].
 const FEATURES: &str = include_str!("../../examples/cluster/slurm-features.sh");
 const TRACE: &str = include_str!("../../examples/cluster/slurm-trace.sh");
 const MARK: &str = "# --- the job ---\n";
 
-/// Floating-point operations a second that can be counted on: of a processor's core, and of a card.
+/// Floating-point operations a second to expect: of a processor's core, and of a card.
 const CORE: f64 = 5e9;
 const CARD: f64 = 5e12;
 
-/// How long a task is meant to take, where nobody says how many there are.
+/// Seconds that a task should take, where the number of tasks is not given.
 const TASK: f64 = 3600.0;
 
-/// Tasks of an array, at most, where nobody says how many.
+/// Most tasks of an array, where their number is not given.
 const MOST_TASKS: u64 = 256;
 
-/// A task may take this much longer than it is expected to. Out of time it keeps its part and is queued again.
+/// Ratio of a task's time limit to its expected time. Out of time it keeps its part and is queued again.
 const PATIENCE: f64 = 4.0;
 
-/// Times are asked for in steps of this, in seconds, and of at most a day.
+/// Granularity of time limits, in seconds; the limit is at most a day.
 const STEP: u64 = 1800;
 const LONGEST: u64 = 24 * 3600;
 
@@ -61,14 +61,14 @@ pub struct SubmitArgs {
     job: Vec<String>,
 }
 
-/// What a job takes.
+/// Needs of a job.
 struct Job {
-    /// Bytes of a task, weights included.
+    /// Bytes of memory of a task, weights included.
     memory: u64,
-    /// Bytes of the job behind the array.
+    /// Bytes of memory of the job behind the array.
     memory_behind: u64,
     operations: f64,
-    /// Items that can be shared out, where that is known.
+    /// Number of items that can be shared out, where known.
     items: Option<u64>,
     has_card: bool,
 }
@@ -76,7 +76,7 @@ struct Job {
 /// Prints the script.
 ///
 /// # Errors
-/// The job cannot be an array, or cannot be planned.
+/// Fails where the job cannot be an array, or cannot be planned.
 pub fn run(args: &SubmitArgs) -> Result<()> {
     let words = std::iter::once("circuitscope").chain(args.job.iter().map(String::as_str));
     let job = Cli::try_parse_from(words).map_err(|error| anyhow::anyhow!("the job cannot be understood: {error}"))?;
@@ -154,7 +154,7 @@ fn trace_script(args: &SubmitArgs, job: &TraceArgs, own: &[String]) -> Result<St
     filled(TRACE, &lines)
 }
 
-/// Bytes of the files of weights.
+/// Returns the bytes of the files of weights.
 fn weights(args: &EngineArgs, engine: &Engine) -> Result<u64> {
     let (model, transcoder) = args.places_here()?;
     let size = |name: &String| match name.split_once('/') {
@@ -165,7 +165,7 @@ fn weights(args: &EngineArgs, engine: &Engine) -> Result<u64> {
     Ok(engine.file_hashes().keys().filter_map(size).sum())
 }
 
-/// How a job is cut.
+/// Division of a job into tasks.
 struct Sized {
     shards: u64,
     seconds: u64,
@@ -190,7 +190,7 @@ impl Sized {
         format!("shards={}", self.shards)
     }
 
-    /// The command of a task; it keeps a little less than it asks for.
+    /// Returns the command of a task; its memory limit is a little below what it requests.
     fn command(&self, name: &str, own: &[String]) -> Result<String> {
         let gib = gib(self.memory) - 1;
         Ok(format!("{name}=({} --max-memory {gib}GiB)", program(own)?))
@@ -206,12 +206,12 @@ impl Sized {
     }
 }
 
-/// GiB to ask for, with a quarter to spare and one for what is always there.
+/// Returns the GiB to request, with a quarter to spare and one for the program itself.
 fn gib(memory: u64) -> u64 {
     (memory + memory / 4).div_ceil(GIB) + 2
 }
 
-/// The job without these options that take a value, and these that take none.
+/// Returns the job without these options that take a value, and these that take none.
 fn without(words: &[String], with_value: &[&str], alone: &[&str]) -> Vec<String> {
     let mut kept = Vec::new();
     let mut words = words.iter();
@@ -228,7 +228,7 @@ fn without(words: &[String], with_value: &[&str], alone: &[&str]) -> Vec<String>
     kept
 }
 
-/// A command of this program; `CIRCUITSCOPE` names one that is not on the path.
+/// Returns a command of this program; `CIRCUITSCOPE` names one that is not on the path.
 fn program(words: &[String]) -> Result<String> {
     Ok(format!("\"${{CIRCUITSCOPE:-circuitscope}}\" {}", quoted(words)?))
 }
@@ -243,7 +243,7 @@ fn quoted_path(path: &Path) -> Result<String> {
     quoted(&[text.to_owned()])
 }
 
-/// The script with these lines for its job.
+/// Returns the script with these lines for its job.
 fn filled(script: &str, lines: &[String]) -> Result<String> {
     let mut parts = script.split(MARK);
     let (Some(before), Some(_), Some(after)) = (parts.next(), parts.next(), parts.next()) else {

@@ -1,4 +1,4 @@
-//! `circuitscope trace`: a prompt to a raw graph.
+//! `circuitscope trace`: traces a prompt to a raw graph.
 
 use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions, Tracing};
 use crate::cli::batch::{self, BatchArgs};
@@ -33,18 +33,12 @@ pub struct TraceArgs {
     settings: SettingsArgs,
     #[command(flatten)]
     limits: LimitArgs,
-    /// An output to trace instead of the likeliest: a text that is one token, or id:N
-    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
-    pub target: Vec<String>,
-    /// The difference of two tokens' logits, as an output to trace
-    #[arg(long, num_args = 2, value_names = ["A", "B"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
-    pub target_diff: Vec<String>,
-    /// A direction at the final norm's output, as an output to trace: a tensor of a safetensors file
-    #[arg(long, value_name = "FILE[:TENSOR]")]
-    pub target_vector: Vec<String>,
-    /// What --target-diff and --target-vector weigh among the outputs
-    #[arg(long, value_name = "W", default_value_t = 1.0)]
-    target_weight: f32,
+    /// Say what the trace would take instead of tracing: before the forward pass as a range, or with --plan=full after it
+    /// to about 15 %
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "before")]
+    plan: Option<When>,
+    #[command(flatten)]
+    pub targets: TargetArgs,
     /// Go on from a raw graph: one that was stopped, or a finished one with a larger --max-feature-nodes. Prompt, outputs
     /// and settings are the file's; model and transcoder have to be the same
     #[arg(long, value_name = "FILE", group = "source", conflicts_with_all = FROM_THE_FILE)]
@@ -62,7 +56,25 @@ pub struct TraceArgs {
     pub json: bool,
 }
 
-/// What a resumed trace takes from its file.
+/// Which outputs are traced.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TargetArgs {
+    /// An output to trace instead of the likeliest: a text that is one token, ~TEXT for the likelier of the text and the
+    /// same behind a space, or id:N
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub target: Vec<String>,
+    /// The difference of two tokens' logits, as an output to trace
+    #[arg(long, num_args = 2, value_names = ["A", "B"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
+    pub target_diff: Vec<String>,
+    /// A direction at the final norm's output, as an output to trace: a tensor of a safetensors file
+    #[arg(long, value_name = "FILE[:TENSOR]")]
+    pub target_vector: Vec<String>,
+    /// What --target-diff and --target-vector weigh among the outputs
+    #[arg(long, value_name = "W", default_value_t = 1.0)]
+    pub target_weight: f32,
+}
+
+/// Options that a resumed trace takes from its file.
 const FROM_THE_FILE: [&str; 10] = [
     "chat",
     "target_position",
@@ -113,7 +125,7 @@ fn probability(text: &str) -> Result<f32, String> {
 }
 
 impl SettingsArgs {
-    /// What is recorded with a trace of `prompt`.
+    /// Returns the settings to record with a trace of `prompt`.
     pub fn settings(&self, prompt: &str) -> Settings {
         Settings {
             prompt: prompt.to_owned(),
@@ -126,19 +138,19 @@ impl SettingsArgs {
     }
 }
 
-/// Where a trace starts.
+/// Start of a trace.
 pub(super) enum Start {
-    /// At a prompt.
+    /// New trace of a prompt.
     Fresh { tokens: Vec<Token>, options: TraceOptions },
-    /// At what a file holds.
+    /// Trace resumed from a file.
     Resumed { from: Box<RawTrace>, max_feature_nodes: Option<usize> },
 }
 
 impl TraceArgs {
-    /// Loads model and transcoder, for a trace that may go on from another one; what it may spend is what the command allows.
+    /// Loads model and transcoder, for a trace that may resume another one; sets the limits of the command.
     ///
     /// # Errors
-    /// They cannot be had, or cannot be loaded.
+    /// Fails where they cannot be found or loaded.
     pub fn open(&self, out: Option<&Path>, from: Option<&RawTrace>) -> Result<Engine> {
         let mut engine = match from {
             Some(from) => self.engine.as_before(&from.provenance.device).open()?,
@@ -148,31 +160,31 @@ impl TraceArgs {
         Ok(engine)
     }
 
-    /// Features that are to get a row; `None` for all.
+    /// Returns the most features that get a row; `None` for all.
     pub fn max_feature_nodes(&self) -> Option<usize> {
         self.settings.settings("").max_feature_nodes
     }
 }
 
 impl Start {
-    /// At the prompt and the outputs that the command names.
+    /// Starts at the prompt and the outputs that the command names.
     ///
     /// # Errors
-    /// They cannot be understood.
+    /// Fails where they cannot be understood.
     pub fn fresh(args: &TraceArgs, engine: &Engine) -> Result<Self> {
         let (prompt, tokens) = args.prompt.read(engine)?;
         let settings = args.settings.settings(&prompt);
-        let targets = targets(args, engine, &settings)?;
+        let targets = args.targets.choice(engine, &settings)?;
         Ok(Self::Fresh { tokens, options: TraceOptions { settings, targets, cut: None } })
     }
 
-    /// At what `from` holds, up to the features that the command asks for, or else the file.
+    /// Resumes `from`, up to the features that the command asks for, or else the file.
     pub fn resumed(args: &TraceArgs, from: RawTrace) -> Self {
         let asked = args.settings.max_feature_nodes.map(|nodes| nodes.0);
         Self::Resumed { max_feature_nodes: asked.unwrap_or(from.settings.max_feature_nodes), from: Box::new(from) }
     }
 
-    /// Tokens of the prompt, and how many features are to get a row.
+    /// Returns the tokens of the prompt, and the most features that get a row.
     pub fn size(&self) -> (usize, Option<usize>) {
         match self {
             Self::Fresh { tokens, options } => (tokens.len(), options.settings.max_feature_nodes),
@@ -180,7 +192,7 @@ impl Start {
         }
     }
 
-    /// Rows that are there already.
+    /// Returns the number of rows that are there already.
     fn held(&self) -> usize {
         match self {
             Self::Fresh { .. } => 0,
@@ -189,13 +201,13 @@ impl Start {
     }
 }
 
-/// Loads, traces, writes, and says what was traced.
+/// Loads the model, traces the prompt, writes the graph, and prints a summary.
 ///
 /// # Errors
-/// Anything that kept the graph from being written; no file is left then.
+/// Fails where any step fails; no file is left then.
 pub fn run(args: &TraceArgs) -> Result<()> {
     let begun = Instant::now();
-    if let Some(when) = args.limits.plan {
+    if let Some(when) = args.plan {
         return tell(args, when);
     }
     // Clap asks for one of the two.
@@ -217,7 +229,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
 }
 
-/// Says what a trace would take.
+/// Prints the estimated cost of a trace.
 fn tell(args: &TraceArgs, when: When) -> Result<()> {
     if args.batch.prompts.is_some() {
         bail!("--plan is for one prompt; give it with --prompt");
@@ -240,7 +252,7 @@ fn tell(args: &TraceArgs, when: When) -> Result<()> {
     Ok(())
 }
 
-/// The forward pass and the rows of the outputs, or what a file holds, and the plan for the rest.
+/// Computes the forward pass and the rows of the outputs, or takes them from a file; returns the plan for the rest too.
 fn begin<'a>(engine: &'a Engine, start: Start, monitor: &Monitor) -> Result<(Tracing<'a>, Value)> {
     let mut plan = Value::Null;
     let planned = |made: &Plan| {
@@ -254,10 +266,10 @@ fn begin<'a>(engine: &'a Engine, start: Start, monitor: &Monitor) -> Result<(Tra
     Ok((tracing, plan))
 }
 
-/// Traces and writes the graph; `begun` is when the work for it began.
+/// Traces and writes the graph; `begun` is the time that its work began.
 ///
 /// # Errors
-/// Anything that kept the graph from being written; no file is left then.
+/// Fails where any step fails; no file is left then.
 pub(super) fn write(
     args: &TraceArgs,
     out: &Path,
@@ -289,23 +301,30 @@ pub(super) fn write(
     Ok((trace, cost))
 }
 
-fn targets(args: &TraceArgs, engine: &Engine, settings: &Settings) -> Result<TargetChoice> {
-    let token = |text: &String| engine.tokenizer.target(text, engine.model.spec.vocab_size);
-    let weight = args.target_weight;
-    let mut requests = Vec::new();
-    for text in &args.target {
-        requests.push(Request::Token(token(text)?));
+impl TargetArgs {
+    /// The outputs, as many of the likeliest as `settings` say where none is named.
+    ///
+    /// # Errors
+    /// One cannot be understood.
+    pub fn choice(&self, engine: &Engine, settings: &Settings) -> Result<TargetChoice> {
+        let vocab_size = engine.model.spec.vocab_size;
+        let token = |text: &String| engine.tokenizer.target(text, vocab_size);
+        let weight = self.target_weight;
+        let mut requests = Vec::new();
+        for text in &self.target {
+            requests.push(Request::written(text, &engine.tokenizer, vocab_size)?);
+        }
+        for pair in self.target_diff.chunks_exact(2) {
+            requests.push(Request::Difference { plus: token(&pair[0])?, minus: token(&pair[1])?, weight });
+        }
+        for reference in &self.target_vector {
+            requests.push(Request::Vector { name: reference.clone(), vector: direction(reference)?, weight });
+        }
+        Ok(if requests.is_empty() { TargetChoice::likeliest(settings) } else { TargetChoice::Given(requests) })
     }
-    for pair in args.target_diff.chunks_exact(2) {
-        requests.push(Request::Difference { plus: token(&pair[0])?, minus: token(&pair[1])?, weight });
-    }
-    for reference in &args.target_vector {
-        requests.push(Request::Vector { name: reference.clone(), vector: direction(reference)?, weight });
-    }
-    Ok(if requests.is_empty() { TargetChoice::likeliest(settings) } else { TargetChoice::Given(requests) })
 }
 
-/// The tensor behind FILE or FILE:TENSOR.
+/// Reads the tensor that FILE or FILE:TENSOR names.
 fn direction(reference: &str) -> Result<Vec<f32>> {
     let (path, name) = match reference.rsplit_once(':') {
         Some((path, name)) if !Path::new(reference).exists() => (path, Some(name)),
@@ -321,10 +340,10 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
     Ok(file.read::<f32>(&name, &[None])?)
 }
 
-/// Says what was traced: in a line on stderr, or as JSON on stdout.
+/// Prints a summary of the trace: in a line on stderr, or as JSON on stdout.
 ///
 /// # Errors
-/// The trace contradicts itself, or stdout is closed.
+/// Fails where the trace contradicts itself, or stdout is closed.
 pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
     let result = summary(out, trace, cost)?;
     if args.json {
@@ -347,10 +366,10 @@ pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost
     Ok(())
 }
 
-/// What was traced, as JSON.
+/// Returns the summary of a trace as JSON.
 ///
 /// # Errors
-/// The trace contradicts itself.
+/// Fails where the trace contradicts itself.
 pub(super) fn summary(out: &Path, trace: &RawTrace, cost: &Cost) -> Result<Value> {
     let graph = AttributionGraph::from_trace(trace)?;
     let scores = scores(&graph, &influence(&graph));

@@ -1,4 +1,4 @@
-//! The full-screen program: on a prompt that it traces, or on a graph that is there.
+//! The full-screen program: started with a prompt to trace, or with graphs.
 
 use crate::cli::appearance_args::AppearanceArgs;
 use crate::cli::engine::{DeviceArgs, EngineArgs};
@@ -60,7 +60,7 @@ pub struct StartArgs {
     settings: SettingsArgs,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Forbid the network, also where the person says yes to a download
+    /// Forbid the network, also where the user says yes to a download
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
@@ -81,10 +81,10 @@ pub struct OpenArgs {
     pub tui: TuiArgs,
 }
 
-/// Traces a prompt and walks its circuit.
+/// Traces a prompt and shows its circuit.
 ///
 /// # Errors
-/// The model cannot be loaded, or the terminal cannot be claimed.
+/// Fails where the model cannot be loaded, or the terminal cannot be claimed.
 pub fn start(args: &TuiArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
     tui::require_terminal()?;
     let start = match prompt {
@@ -98,20 +98,20 @@ pub fn start(args: &TuiArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()>
 }
 
 impl OpenArgs {
-    /// Walks the graphs.
+    /// Shows the graphs.
     ///
     /// # Errors
-    /// As [`open`].
+    /// Fails as [`open`] does.
     pub fn run(&self) -> Result<()> {
         open(&self.files, self.yes, &self.tui)
     }
 }
 
-/// Walks graphs that are there, or that links lead to; without `yes` the person is asked before one is fetched. Without a
-/// model they can be walked, but not traced further.
+/// Shows graphs of files or links; without `yes` the user is asked before a link is fetched. Without a model they can
+/// be explored, but not traced further.
 ///
 /// # Errors
-/// A file cannot be had or read, the model cannot be loaded, or the terminal cannot be claimed.
+/// Fails where a file cannot be had or read, the model cannot be loaded, or the terminal cannot be claimed.
 pub fn open(files: &[PathBuf], yes: bool, args: &TuiArgs) -> Result<()> {
     let files = files.iter().map(|file| fetch::graph_file(file, yes, args.engine.offline));
     let files = files.collect::<Result<Vec<_>>>()?;
@@ -125,10 +125,10 @@ pub fn open(files: &[PathBuf], yes: bool, args: &TuiArgs) -> Result<()> {
     finish(tui::run(Start::Opened(files), tracer, args.models(), args.appearance.options())?)
 }
 
-/// Shows what can be traced, to choose from.
+/// Shows the models that can be traced, to choose from.
 ///
 /// # Errors
-/// The environment cannot be understood, or the terminal cannot be claimed.
+/// Fails where the environment cannot be understood, or the terminal cannot be claimed.
 pub fn choose(args: &StartArgs) -> Result<()> {
     tui::require_terminal()?;
     let engine = EngineArgs { device: args.device.clone(), offline: args.offline, ..EngineArgs::default() };
@@ -137,7 +137,7 @@ pub fn choose(args: &StartArgs) -> Result<()> {
     finish(tui::run(Start::Choose, None, models, args.appearance.options())?)
 }
 
-/// Says what has come of the sessions, and obeys the signal that ended the program.
+/// Prints what became of the sessions, and re-raises the signal that ended the program.
 fn finish(left: Left) -> Result<()> {
     for path in &left.sessions.elsewhere {
         note!("circuitscope: what was done is saved in {}", visible(&path.display().to_string()));

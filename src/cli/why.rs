@@ -1,4 +1,4 @@
-//! `circuitscope why`: why a feature did not fire.
+//! `circuitscope why`: explains why a feature did not fire.
 
 use crate::attribution::{Inactive, Probe, Request, Source, TargetChoice, Why};
 use crate::cli::engine::EngineArgs;
@@ -8,8 +8,7 @@ use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::raw;
-use crate::graph::{FeatureAt, Token};
-use crate::ids::Position;
+use crate::graph::{FeatureAt, Settings, Token};
 use crate::service::explain::closest;
 use crate::text::visible;
 use anyhow::Result;
@@ -51,10 +50,10 @@ pub struct WhyArgs {
     json: bool,
 }
 
-/// Loads, asks, and tells.
+/// Loads the model, explains the feature, and prints the explanation.
 ///
 /// # Errors
-/// The model cannot be loaded, the prompt cannot be read, or there is no such feature.
+/// Fails where the model cannot be loaded, the prompt cannot be read, or there is no such feature.
 pub fn run(args: &WhyArgs) -> Result<()> {
     if let Some(out) = &args.out {
         args.force.allow(out, [])?;
@@ -76,7 +75,8 @@ pub fn run(args: &WhyArgs) -> Result<()> {
         let why = probe.why(at, monitor)?;
         if let Some(out) = &wanted.out {
             let target = TargetChoice::Given(vec![Request::Feature(at)]);
-            let document = traced(&engine, &text, tokens.clone(), target, monitor)?;
+            let settings = Settings { prompt: text.clone(), ..Settings::default() };
+            let document = traced(&engine, settings, tokens.clone(), target, monitor)?;
             if let Some(trace) = &document.trace {
                 raw::write(out, trace)?;
             }
@@ -108,13 +108,13 @@ pub fn run(args: &WhyArgs) -> Result<()> {
     }
 }
 
-/// What was found out.
+/// Result to print.
 enum Told {
     Listed(Vec<Token>, Vec<Inactive>),
     Asked(Box<Answer>),
 }
 
-/// Why a feature of a prompt is as active as it is.
+/// Explanation of a feature's pre-activation on a prompt.
 struct Answer {
     tokens: Vec<Token>,
     why: Why,
@@ -124,7 +124,7 @@ impl Answer {
     fn json(&self, top: usize) -> Value {
         let list = |sign: f32| {
             let entry =
-                |(source, effect): (Source, f32)| json!({ "source": name(&self.tokens, source), "effect": effect });
+                |(source, effect): (Source, f32)| json!({ "source": source.id(&self.tokens), "effect": effect });
             self.why.strongest(sign, top).into_iter().map(entry).collect::<Vec<_>>()
         };
         let mut all = inactive(&self.tokens, &self.why.margin);
@@ -158,8 +158,8 @@ impl Answer {
         ];
         for (title, sign) in [("what pushes it up", 1.0), ("what holds it down", -1.0)] {
             lines.push(format!("\n{title}"));
-            let line = |(source, effect)| {
-                let (id, text) = (name(&self.tokens, source), visible(&self.tokens[place(source).index()].text));
+            let line = |(source, effect): (Source, f32)| {
+                let (id, text) = (source.id(&self.tokens), visible(&self.tokens[source.position().index()].text));
                 format!("{effect:+10.4}  {id:<16} {text}")
             };
             lines.extend(self.why.strongest(sign, top).into_iter().map(line));
@@ -178,20 +178,4 @@ fn inactive(tokens: &[Token], it: &Inactive) -> Value {
         "pre_activation": it.pre_activation,
         "margin": it.margin.is_finite().then_some(it.margin),
     })
-}
-
-/// A source's id in graph JSON.
-fn name(tokens: &[Token], source: Source) -> String {
-    match source {
-        Source::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),
-        Source::Error(layer, position) => format!("{layer}_-1_{position}"),
-        Source::Token(position) => format!("E_{}_{position}", tokens[position.index()].id),
-    }
-}
-
-fn place(source: Source) -> Position {
-    match source {
-        Source::Feature(at) => at.position,
-        Source::Error(_, position) | Source::Token(position) => position,
-    }
 }

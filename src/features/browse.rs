@@ -1,5 +1,5 @@
-//! Looking through a transcoder's features without a graph: lists, fuzzy search, neighbours by what they write, and which
-//! of them fire on a text.
+//! Browsing of a transcoder's features without a graph: lists, fuzzy search, features of similar decoders, and the
+//! features that fire on a text.
 
 use crate::attribution::{Engine, TraceError};
 use crate::features::build::pass::Reader;
@@ -8,85 +8,86 @@ use crate::features::{Dashboard, Label, Library, Sizes};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use crate::parallel;
+use crate::transcoder::Transcoder;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use std::sync::Arc;
 
-/// Tokens on either side of a context's strongest that are searched.
+/// Tokens on either side of a context's strongest one that are searched.
 const SEARCHED: usize = 8;
 
-/// Features that one thread looks at between two reports.
+/// Features that one thread processes between two reports.
 const BLOCK: usize = 256;
 
-/// What features are listed by; the largest first, but for layers and labels.
+/// Order of a list of features; the largest first, except for layers and labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// By layer and number.
+    /// By layer and index.
     #[default]
     Layer,
-    /// By the share of tokens on which they fire.
+    /// By the share of tokens on which a feature fires.
     Density,
-    /// By their largest activation.
+    /// By largest activation.
     Maximum,
-    /// By what they are called; those without a name last.
+    /// By label; features without one come last.
     Label,
 }
 
-/// A feature in a list.
+/// Feature in a list.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
-    /// Its layer.
+    /// Layer.
     pub layer: Layer,
-    /// Its number there.
+    /// Index within the layer.
     pub feature: FeatureId,
-    /// The share of tokens on which it fires, where it is known.
+    /// Share of tokens on which it fires, where known.
     pub density: Option<f32>,
-    /// Its largest activation, where it is known.
+    /// Largest activation, where known.
     pub maximum: Option<f32>,
-    /// What it is called.
+    /// Label.
     pub label: Option<Label>,
 }
 
-/// A feature that was searched for.
+/// Feature found by a search.
 #[derive(Clone, Debug)]
 pub struct Hit {
-    /// The feature.
+    /// Found feature.
     pub entry: Entry,
-    /// How well it fits; the more the better.
+    /// Score of the match; the higher the better.
     pub score: i64,
-    /// The text that fits best: its label, a promoted token, or a part of a context.
+    /// Text that matches best: its label, a promoted token, or a part of a context.
     pub text: String,
 }
 
-/// A feature near another one.
+/// Feature whose decoder is similar to another one's.
 #[derive(Clone, Debug)]
 pub struct Near {
-    /// The feature.
+    /// Similar feature.
     pub entry: Entry,
-    /// The cosine between what the two write.
+    /// Cosine between the two decoders.
     pub cosine: f32,
 }
 
-/// A token of a text, and what fires on it.
+/// Token of a text, and the features that fire on it.
 #[derive(Clone, Debug)]
 pub struct Fires {
-    /// The token's text.
+    /// Text of the token.
     pub token: String,
-    /// The features and their activations, the strongest first.
+    /// Features and their activations, the strongest first.
     pub features: Vec<(Layer, FeatureId, f32)>,
 }
 
-/// A transcoder's features, and what is known of them.
+/// Features of a transcoder with their library.
 #[derive(Debug)]
 pub struct Catalogue<'a> {
-    /// What is known.
+    /// Library of dashboards and labels.
     pub library: &'a Library,
-    /// Features of each layer.
+    /// Number of features of each layer.
     pub sizes: &'a Sizes,
 }
 
 impl Catalogue<'_> {
-    /// The features of a selection.
+    /// Returns the features of a selection.
     fn ids(&self, selection: &Selection) -> Vec<(Layer, FeatureId)> {
         let of_layer = |(layer, n): (usize, &usize)| -> Vec<(Layer, FeatureId)> {
             let id = |feature: usize| (Layer::from(layer), FeatureId::from(feature));
@@ -99,7 +100,7 @@ impl Catalogue<'_> {
         self.sizes.iter().enumerate().flat_map(of_layer).collect()
     }
 
-    /// What is known of a feature without its dashboard.
+    /// Returns the entry of a feature without reading its dashboard.
     fn brief(&self, layer: Layer, feature: FeatureId) -> Entry {
         Entry {
             layer,
@@ -110,7 +111,7 @@ impl Catalogue<'_> {
         }
     }
 
-    /// What is known of a feature, a name made from its contexts included.
+    /// Returns the entry of a feature, with a label made from its contexts if it has no other.
     pub fn entry(&self, layer: Layer, feature: FeatureId) -> Entry {
         self.read(layer, feature).0
     }
@@ -127,7 +128,7 @@ impl Catalogue<'_> {
         (entry, dashboard)
     }
 
-    /// `work` on every feature of a selection, a block at a time on all cores.
+    /// Calls `work` on every feature of a selection, a block at a time on all cores.
     fn each<T: Send>(
         &self,
         selection: &Selection,
@@ -147,10 +148,10 @@ impl Catalogue<'_> {
         Ok(all)
     }
 
-    /// The first `limit` features of a selection in an order, and how many there are.
+    /// Returns the first `limit` features of a selection in an order, and their number.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn list(
         &self,
         selection: &Selection,
@@ -181,11 +182,11 @@ impl Catalogue<'_> {
         Ok((entries, count))
     }
 
-    /// The features of a selection whose label, promoted tokens or contexts fit a pattern, every word of it, the best
-    /// first.
+    /// Returns the features of a selection whose label, promoted tokens or contexts match every word of a pattern, the
+    /// best first.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn search(&self, selection: &Selection, pattern: &str, monitor: &Monitor) -> Result<Vec<Hit>, Cancelled> {
         let matcher = SkimMatcherV2::default();
         let words: Vec<&str> = pattern.split_whitespace().collect();
@@ -204,27 +205,31 @@ impl Catalogue<'_> {
         Ok(hits)
     }
 
-    /// The `limit` features of a selection that write most nearly in the direction in which `of` writes: by the cosine
-    /// of their decoders, summed over the layers that they write into.
+    /// Returns the `limit` features of a selection whose decoders, summed over the layers that they write into, have
+    /// the largest cosine with those of `of`.
     ///
     /// # Errors
-    /// There is no such feature, a decoder cannot be read, or the work was stopped.
+    /// Fails where there is no such feature, a decoder cannot be read, or the work was stopped.
     pub fn near(
         &self,
-        engine: &Engine,
+        transcoder: &Transcoder,
         of: (Layer, FeatureId),
         selection: &Selection,
         limit: usize,
         monitor: &Monitor,
     ) -> Result<Vec<Near>, TraceError> {
         let (layer, feature) = (of.0.index(), of.1.index());
-        let direction = engine.written(layer, &[feature])?;
+        if self.sizes.get(layer).is_none_or(|n| feature >= *n) {
+            let what = "the transcoder has no such feature".to_owned();
+            return Err(TraceError::Target { name: format!("feature {feature} of layer {layer}"), what });
+        }
+        let direction = transcoder.written(layer, &[feature])?;
         let ids: Vec<_> = self.ids(selection).into_iter().filter(|id| *id != of).collect();
         let mut cosines = Vec::with_capacity(ids.len());
         for block in ids.chunk_by(|a, b| a.0 == b.0).flat_map(|layer| layer.chunks(BLOCK)) {
             monitor.report("decoders", cosines.len() as u64, ids.len() as u64)?;
             let features: Vec<usize> = block.iter().map(|(_, feature)| feature.index()).collect();
-            let rows = engine.written(block[0].0.index(), &features)?;
+            let rows = transcoder.written(block[0].0.index(), &features)?;
             let own = rows.chunks(direction.len()).map(|row| cosine(&direction, row));
             cosines.extend(block.iter().copied().zip(own));
         }
@@ -235,7 +240,7 @@ impl Catalogue<'_> {
     }
 }
 
-/// What of a dashboard is searched, apart from the label.
+/// Returns the texts of a dashboard that are searched, without the label.
 fn texts(dashboard: &Dashboard) -> impl Iterator<Item = String> {
     let around = |example: &crate::features::Example| {
         let at = example.strongest().unwrap_or(0);
@@ -251,7 +256,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     if size > 0.0 { (dot(a, b) / size) as f32 } else { 0.0 }
 }
 
-/// A number to sort by; what is not known is least.
+/// Number to sort by; an unknown one is the least.
 #[derive(Clone, Copy, PartialEq)]
 struct Sortable(Option<f32>);
 
@@ -270,10 +275,10 @@ impl Ord for Sortable {
     }
 }
 
-/// Which features of a selection fire on a text, token by token; `most` of the strongest for each.
+/// Returns the features of a selection that fire on a text, token by token; the `most` strongest for each.
 ///
 /// # Errors
-/// The tokenizer cannot read the text, weights cannot be read, or the work was stopped.
+/// Fails where the tokenizer cannot read the text, weights cannot be read, or the work was stopped.
 pub fn fires(
     engine: &Engine,
     text: &str,

@@ -1,71 +1,71 @@
-//! What is known of one feature, in circuit-tracer's own JSON names.
+//! Dashboard of one feature, in circuit-tracer's own JSON names.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The contexts of one feature and its statistics. Every field may be absent in a file; a list that a writer left
-/// undefined (`null` in it, which is what Python makes of NaN) counts as absent.
+/// Contexts of one feature and its statistics. Every field may be absent in a file; a list that a writer left undefined
+/// (`null` in it, which is what Python makes of NaN) counts as absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dashboard {
-    /// What the writer called the transcoder.
+    /// Name of the transcoder.
     pub transcoder_id: String,
-    /// The feature's index within its layer. circuit-tracer's viewer goes by the place of the record and does not read
+    /// Index of the feature within its layer. circuit-tracer's viewer goes by the place of the record and does not read
     /// it; some writers put the Cantor pairing of layer and index here.
     pub index: u64,
-    /// Contexts, grouped by how strongly the feature fires; the strongest group first.
+    /// Contexts, grouped by activation; the strongest group first.
     #[serde(rename = "examples_quantiles")]
     pub quantiles: Vec<Quantile>,
-    /// The tokens that it raises most by its direct effect on the logits, the strongest first.
+    /// Tokens that it promotes most by its direct effect on the logits, the strongest first.
     #[serde(rename = "top_logits")]
     pub promoted: Vec<String>,
-    /// By how much it raises each of them at activation 1, `[promoted]`; empty where a file does not say, as
-    /// circuit-tracer's do not.
+    /// Direct effect on each of them at activation 1, `[promoted]`; empty where a file has none, as circuit-tracer's
+    /// have not.
     #[serde(rename = "top_logits_values", deserialize_with = "numbers", skip_serializing_if = "Vec::is_empty")]
     pub promoted_by: Vec<f32>,
-    /// The tokens that it lowers most, the strongest first.
+    /// Tokens that it suppresses most, the strongest first.
     #[serde(rename = "bottom_logits")]
     pub suppressed: Vec<String>,
-    /// The lower end of the histogram and of the tint.
+    /// Lower end of the histogram and of the tint.
     #[serde(rename = "act_min", deserialize_with = "or_min")]
     pub min: f32,
-    /// The upper end of the histogram and of the tint.
+    /// Upper end of the histogram and of the tint.
     #[serde(rename = "act_max", deserialize_with = "or_max")]
     pub max: f32,
     /// Activations at evenly spaced quantiles, ascending.
     #[serde(deserialize_with = "numbers")]
     pub quantile_values: Vec<f32>,
-    /// How often it fires in each of evenly wide bins from `min` to `max`.
+    /// Number of activations in each of evenly wide bins from `min` to `max`.
     #[serde(deserialize_with = "numbers")]
     pub histogram: Vec<f32>,
-    /// The share of tokens on which it fires, from 0 to 1.
+    /// Share of tokens on which it fires, from 0 to 1.
     #[serde(rename = "activation_frequency", skip_serializing_if = "Option::is_none")]
     pub density: Option<f32>,
 }
 
-/// Contexts in which a feature fires about equally strongly.
+/// Contexts in which a feature has about the same activation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Quantile {
-    /// As the writer called the group.
+    /// Name of the group, as its writer gave it.
     #[serde(rename = "quantile_name")]
     pub name: String,
-    /// The contexts.
+    /// Contexts of the group.
     pub examples: Vec<Example>,
 }
 
-/// One context: a run of tokens and how strongly the feature fires on each.
+/// Context: a run of tokens with the feature's activation on each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Example {
-    /// Texts of the tokens, `[T]`; a byte that is no text by itself stands as `\xNN`.
+    /// Texts of the tokens, `[T]`; a byte that is no text by itself is written as `\xNN`.
     pub tokens: Vec<String>,
     /// Activations, `[T]`.
     #[serde(rename = "tokens_acts_list")]
     pub activations: Vec<f32>,
-    /// The token that the context was chosen for.
+    /// Token that the context was chosen for.
     #[serde(rename = "train_token_ind", alias = "train_token_index", skip_serializing_if = "Option::is_none")]
     pub peak: Option<usize>,
-    /// Whether it repeats another context.
+    /// True where it repeats another context.
     #[serde(rename = "is_repeated_datapoint")]
     pub repeated: bool,
 }
@@ -88,7 +88,7 @@ impl Default for Dashboard {
     }
 }
 
-/// What circuit-tracer's viewer takes where a file does not say.
+/// Default of circuit-tracer's viewer.
 const MIN: f32 = 0.0;
 const MAX: f32 = 1.4;
 
@@ -100,15 +100,15 @@ fn or_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(MAX))
 }
 
-/// A list of numbers; empty where it is `null` or any of them is.
+/// Reads a list of numbers; empty where it is `null` or any of them is.
 fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
     let list: Option<Vec<Option<f32>>> = Option::deserialize(deserializer)?;
     Ok(list.unwrap_or_default().into_iter().collect::<Option<_>>().unwrap_or_default())
 }
 
 impl Example {
-    /// The token on which the feature fires most strongly: the one that the writer names, or else the first of the
-    /// strongest. `None` in an empty context.
+    /// Returns the token with the largest activation: the one that the writer names, or else the first of the largest.
+    /// `None` in an empty context.
     pub fn strongest(&self) -> Option<usize> {
         let said = self.peak.filter(|peak| *peak < self.tokens.len());
         let by_activation = || {
@@ -120,15 +120,15 @@ impl Example {
 }
 
 impl Dashboard {
-    /// Its contexts, group by group.
+    /// Returns its contexts, group by group.
     pub fn examples(&self) -> impl Iterator<Item = &Example> {
         self.quantiles.iter().flat_map(|quantile| &quantile.examples)
     }
 
-    /// Whether its parts fit together: as many activations as tokens, numbers that are finite.
+    /// Checks that there are as many activations as tokens and that numbers are finite.
     ///
     /// # Errors
-    /// What does not, for a sentence that names feature and file.
+    /// Says what does not fit, for a sentence that names feature and file.
     pub fn check(&self) -> Result<(), String> {
         for (q, quantile) in self.quantiles.iter().enumerate() {
             for (e, example) in quantile.examples.iter().enumerate() {

@@ -1,69 +1,69 @@
-//! Dashboards and labels that cannot be had.
+//! Errors of reading dashboards and labels.
 
 use crate::format::FormatError;
-use crate::hub::{HubError, PlaceError};
+use crate::hub::{FileSourceError, HubError};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Cancelled;
 use std::io;
 use thiserror::Error;
 
-/// What keeps a feature's dashboard, or all of a source, from being read. Each message names the file and, where it is
-/// about one, the feature.
+/// Error of reading a feature's dashboard, or a whole source. Each message names the file and, where it is about one,
+/// the feature.
 #[derive(Debug, Error)]
 pub enum FeatureError {
-    /// One feature's record. Others of the same source may be sound.
+    /// One feature's record is bad. Others of the same source may be sound.
     #[error("feature {layer}:{feature} of {file}: {what}")]
     Record {
-        /// The feature's layer.
+        /// Layer of the feature.
         layer: Layer,
-        /// The feature within the layer.
+        /// Index of the feature within the layer.
         feature: FeatureId,
-        /// The file that holds the record.
+        /// File that holds the record.
         file: String,
-        /// What is wrong with it.
+        /// Fault of the record.
         what: String,
     },
-    /// A file that a whole source depends on.
+    /// A file is bad that a whole source depends on.
     #[error("{file}: {what}")]
     Source {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// What is wrong with it, and what to do.
+        /// Fault of the file, and what to do.
         what: String,
     },
-    /// A source that was made for another transcoder.
+    /// A source was made for another transcoder.
     #[error("{file} is for another transcoder: {what}; give the dashboards that were made for this one")]
     OtherTranscoder {
-        /// The source's file.
+        /// File of the source.
         file: String,
-        /// What differs.
+        /// Difference.
         what: String,
     },
-    /// A file that is read line by line.
+    /// A line of a file is bad.
     #[error("{file}, line {line}: {what}")]
     Line {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// Counted from 1.
+        /// Line number, counted from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Fault of the line.
         what: String,
     },
-    /// The system refuses to read it.
+    /// The system refuses to read a file.
     #[error("{file}: {error}")]
     Read {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// What the system says.
+        /// Error of the system.
         error: io::Error,
     },
     /// A file cannot be written, or a graph's file cannot be read.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// A file of a place cannot be had.
+    /// A file of a model or transcoder cannot be had.
     #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// The hub does not give it.
+    FileSource(#[from] FileSourceError),
+    /// The hub does not deliver a file.
     #[error(transparent)]
     Hub(#[from] HubError),
     /// The work was stopped on request.
@@ -72,7 +72,7 @@ pub enum FeatureError {
 }
 
 impl FeatureError {
-    /// Whether it says that the work was stopped, and nothing of a file.
+    /// Returns true where the work was stopped on request.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled(_) | Self::Hub(HubError::Cancelled(_)))
     }

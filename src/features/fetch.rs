@@ -1,5 +1,5 @@
-//! Labels and contexts of many features at once: from Neuronpedia, and what that does not know from the transcoder's
-//! own store on the hub.
+//! Download of labels and contexts of many features at once: from Neuronpedia, and for those that it does not know from
+//! the transcoder's own store on the hub.
 
 use crate::features::remote::{Piece, Remote};
 use crate::features::site::{BATCH, Site};
@@ -13,43 +13,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// The phase of fetching, in features.
+/// Phase of fetching, counted in features.
 pub const FETCHING: &str = "fetching labels";
-/// Requests at once.
+/// Number of requests at once.
 const AT_ONCE: usize = 4;
 
-/// A feature: its layer, and its index there.
+/// Feature: its layer, and its index there.
 type Feature = (Layer, FeatureId);
 
-/// What would be fetched, and who would learn what by it.
+/// Planned download, and what it discloses to which server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asking {
-    /// The features of which something is missing that somebody may know.
+    /// Features that lack something a server may have.
     pub missing: Vec<Feature>,
-    /// Who is asked, and what that tells them: a sentence each.
+    /// Servers, and what the download discloses to each: a sentence each.
     pub told: Vec<String>,
-    /// Who forbids to ask, where nobody can be asked for that alone.
+    /// Setting that forbids the network, if one does.
     pub forbidden: Option<&'static str>,
 }
 
-/// What came.
+/// Outcome of a download.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fetched {
-    /// Features that were asked for.
+    /// Number of features asked for.
     pub asked: usize,
-    /// Those among them of which something is known now.
+    /// Number of those that have a dashboard or a label now.
     pub known: usize,
-    /// Those that have a name now.
+    /// Number of those that have a label now.
     pub named: usize,
-    /// What kept others from being known.
+    /// Errors of the download.
     pub problems: Vec<String>,
 }
 
-/// What one request is for.
+/// Contents of one request.
 enum Request<'a> {
-    /// Features of Neuronpedia.
+    /// Features on Neuronpedia.
     Site(&'a Site, Vec<Feature>),
-    /// Neighbouring records of a file of the hub.
+    /// Neighbouring records of a file on the hub.
     Hub(&'a Remote, Piece),
 }
 
@@ -63,7 +63,7 @@ impl Request<'_> {
 }
 
 impl Library {
-    /// Of which features Neuronpedia may tell, and was not asked.
+    /// Returns the features that Neuronpedia may have and was not asked for.
     fn of_site(&self, features: &[Feature]) -> Vec<Feature> {
         let unasked = |site: &Site| {
             let asked = |(layer, feature): &&Feature| !site.knows(*layer, *feature);
@@ -72,7 +72,7 @@ impl Library {
         self.site().map_or_else(Vec::new, unasked)
     }
 
-    /// Of which features the hub may have contexts, where none are here.
+    /// Returns the features that the hub may have contexts of, where none are on this machine.
     fn of_hub(&self, features: &[Feature]) -> Vec<Feature> {
         let unknown = |remote: &Remote| {
             let lacks = |(layer, feature): &&Feature| {
@@ -83,7 +83,7 @@ impl Library {
         self.remote().map_or_else(Vec::new, unknown)
     }
 
-    /// What would be fetched of some features, and who would learn what by it. Nothing is asked; files are looked at.
+    /// Plans the download for some features. Nothing is sent; only files are read.
     pub fn asking(&self, features: &[Feature]) -> Asking {
         let (mut asking, of_site, of_hub) = (Asking::default(), self.of_site(features), self.of_hub(features));
         let mut ask = |offline: Option<&'static str>, features: Vec<Feature>, told: String| match offline {
@@ -115,11 +115,11 @@ impl Library {
         asking
     }
 
-    /// Fetches what is missing of some features, and keeps it. `told` hears of those of which something may have come,
-    /// from any thread. What fails is said in the outcome; what came is not asked for again.
+    /// Fetches and keeps what is missing of some features. `told` is called, from any thread, with features for which
+    /// something may have come. Failures are part of the outcome; features that came are not asked for again.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn fetch(
         &self,
         features: &[Feature],
@@ -157,7 +157,7 @@ impl Library {
     }
 }
 
-/// Requests that go out side by side.
+/// Requests that are sent in parallel.
 struct Run<'a> {
     told: &'a (dyn Fn(&[Feature]) + Sync),
     monitor: &'a Monitor,
@@ -170,8 +170,8 @@ impl<'a> Run<'a> {
         Self { told, monitor, done: AtomicU64::new(0), total: total as u64 }
     }
 
-    /// Sends all requests, a few at once; what went wrong, each thing once. Where a server cannot be asked, those that
-    /// have not gone out stay at home.
+    /// Sends all requests, a few at once; returns each error once. After an error of the server itself, requests not
+    /// sent yet are dropped.
     fn all(&self, requests: Vec<Request<'_>>) -> Result<BTreeSet<String>, FeatureError> {
         self.monitor.report(FETCHING, 0, self.total)?;
         let waiting = Mutex::new(VecDeque::from(requests));
@@ -223,7 +223,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether no other request to the same server would fare better.
+/// Returns true where any other request to the same server would fail too.
 fn is_of_server(error: &FeatureError) -> bool {
     match error {
         FeatureError::Cancelled(_) => true,

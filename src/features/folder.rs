@@ -1,4 +1,4 @@
-//! A directory with a JSON file for each feature, named by the feature's number: the Cantor pairing of layer and index.
+//! Directory with a JSON file for each feature, named by the Cantor pairing of layer and index.
 
 use crate::features::FeatureError;
 use crate::features::record::{self, Record};
@@ -10,17 +10,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The largest file of a feature.
+/// Bytes of the largest file of a feature.
 const MOST: u64 = 8 << 20;
 
-/// A directory of `{number}.json`, or of `{scan}/{number}.json` by what the transcoder is called.
+/// Directory of `{number}.json`, or of `{scan}/{number}.json` by the transcoder's name.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
-    /// The directory at `path`, or the one below it that is called as the transcoder, `scan`; `None` where neither
+    /// Opens the directory at `path`, or the one below it that is named as the transcoder, `scan`; `None` where neither
     /// holds a file named by a number.
     pub fn open(path: &Path, scan: &str) -> Option<Self> {
         let inside = (!scan.is_empty() && is_inside(scan)).then_some(scan);
@@ -29,15 +29,15 @@ impl Folder {
         Some(Self { path: found })
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is known of a feature; `None` where it has no file.
+    /// Reads the record of a feature; `None` where it has no file.
     ///
     /// # Errors
-    /// The file cannot be read, or is about another feature.
+    /// Fails where the file cannot be read, or is about another feature.
     pub fn read(&self, layer: Layer, feature: FeatureId) -> Result<Option<Record>, FeatureError> {
         let path = self.path.join(format!("{}.json", cantor_pairing(layer, feature)));
         let file = path.display().to_string();

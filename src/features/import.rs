@@ -1,8 +1,8 @@
-//! Neuronpedia's bulk exports made into a store: rows of statistics, contexts and labels, in whatever order and files
-//! they come.
+//! Import of Neuronpedia's bulk exports into a store: rows of statistics, contexts and labels, in whatever order and
+//! files they come.
 //!
-//! A row at a time is unpacked. What belongs to a feature is put aside on disk, since its rows may lie anywhere, and
-//! brought together at the end.
+//! One row at a time is unpacked. The rows of a feature are spooled to disk, since they may lie anywhere, and joined at
+//! the end.
 
 use crate::features::labels::{LABELS, LabelLine};
 use crate::features::neuronpedia::{self, Activation, Content, Facts, Named};
@@ -21,39 +21,40 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The phase of reading what is imported, in bytes of the files.
+/// Phase of reading the files, counted in bytes.
 pub const READING: &str = "reading";
-/// The phase of writing the store, in features.
+/// Phase of writing the store, counted in features.
 pub const WRITING: &str = "writing";
-/// Bytes of texts of one feature that are in memory at most before they are put aside.
+/// Most bytes of texts of one feature in memory before they are spooled.
 const PUT_ASIDE: usize = 1 << 20;
-/// Places in a store's index that are made without asking why: of a few features here and there.
+/// Places in a store's index that are allowed for a few scattered features.
 const PLACES: usize = 1 << 23;
-/// Places for each feature of which something is known.
+/// Places allowed for each feature that has rows.
 const PLACES_A_FEATURE: usize = 64;
-/// Rows that are skipped and told one by one.
+/// Number of skipped rows that are reported one by one.
 const TOLD: usize = 5;
 
-/// What an import brought.
+/// Outcome of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Imported {
-    /// Features with a dashboard.
+    /// Number of features with a dashboard.
     pub features: u64,
-    /// Contexts.
+    /// Number of contexts.
     pub contexts: u64,
-    /// Features with a label.
+    /// Number of features with a label.
     pub labels: u64,
-    /// Rows that made no sense.
+    /// Number of rows that could not be used.
     pub skipped: u64,
-    /// What was wrong with the first of them.
+    /// Faults of the first of them.
     pub problems: Vec<String>,
 }
 
-/// Brings the rows of `files` into a store in `folder`. `sizes` are the transcoder's, where they are known; else the
-/// store ends with the last feature that is named. Rows that make no sense are skipped and counted.
+/// Imports the rows of `files` into a store in `folder`. `sizes` are the transcoder's, where they are known; else the
+/// store ends with the last feature that is named. Rows that cannot be used are skipped and counted.
 ///
 /// # Errors
-/// A file cannot be read to its end, `folder` cannot be written, nothing that makes sense came, or the work was stopped.
+/// Fails where a file cannot be read to its end, `folder` cannot be written, no row could be used, or the work was
+/// stopped.
 pub fn import(
     files: &[PathBuf],
     folder: &Path,
@@ -73,14 +74,14 @@ pub fn import(
     gathering.finish(folder, monitor)
 }
 
-/// What is known of a feature so far: where it lies in the spool.
+/// Rows of a feature so far, by their places in the spool.
 #[derive(Debug, Default)]
 struct Gathered {
     facts: Option<Stretch>,
     contexts: Vec<Stretch>,
 }
 
-/// A stretch of the spool.
+/// Range of the spool.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     start: u64,
@@ -94,9 +95,9 @@ struct Gathering<'a> {
     spooled: u64,
     features: BTreeMap<(Layer, FeatureId), Gathered>,
     labels: BTreeMap<(Layer, FeatureId), String>,
-    /// The set that rows of each layer are of.
+    /// Set of features that the rows of each layer belong to.
     sets: BTreeMap<Layer, String>,
-    /// Contexts of one feature that came in a row.
+    /// Consecutive contexts of one feature that are not spooled yet.
     pending: Vec<Activation>,
     pending_for: (Layer, FeatureId),
     pending_bytes: usize,
@@ -152,7 +153,7 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    /// Whether a row is of the set that is imported. Two sets of one layer would overwrite each other.
+    /// Checks that a row is of the imported set. Two sets of one layer would overwrite each other.
     fn check(&mut self, named: &Named) -> Result<(), String> {
         let Named { set, layer, feature } = named;
         if let Some(sizes) = self.sizes
@@ -189,7 +190,7 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    /// Writes what is pending into the spool.
+    /// Writes the pending contexts into the spool.
     fn put_aside(&mut self) -> Result<(), FeatureError> {
         let pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
@@ -260,8 +261,8 @@ impl<'a> Gathering<'a> {
         Ok(outcome)
     }
 
-    /// That the store would not be made of room for features that nothing is known of: a place in its index takes memory
-    /// and disk for each feature below the highest one.
+    /// Checks that the store would not consist mostly of empty places: a place in its index takes memory and disk for
+    /// each feature below the highest one.
     fn check_room(&self) -> Result<(), FeatureError> {
         let Manifest { n_features, .. } = self.manifest();
         let places: usize = n_features.iter().sum();

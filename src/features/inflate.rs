@@ -1,4 +1,4 @@
-//! Unpacking what may have been made to fill the memory.
+//! Decompression that is safe from data made to fill the memory.
 
 use flate2::read::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -7,7 +7,7 @@ use std::io::Read;
 /// Unpacks a whole gzip or zlib stream of at most `most` bytes; what follows a zlib stream is left alone.
 ///
 /// # Errors
-/// What is wrong with it, for the end of a sentence.
+/// Describes the stream's fault, for the end of a sentence.
 pub(super) fn inflate(packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
     match packed {
         [0x1f, 0x8b, ..] => gzip(packed, most),

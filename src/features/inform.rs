@@ -1,4 +1,4 @@
-//! What a library knows of the features of a graph, told to the graph.
+//! Densities and labels of a graph's features, taken from a library.
 
 use crate::features::label::LabelOrigin;
 use crate::features::{FeatureError, Library};
@@ -8,16 +8,16 @@ use crate::job::Monitor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The phase of looking features up.
+/// Phase of looking features up.
 const LOOKING: &str = "features";
 
 impl Library {
-    /// Adds to a graph how often its features fire and what they are called. A dashboard is read only where no summary
-    /// knows the density, and the hub is not asked. Labels of files that the person named go before those of the graph's
-    /// own file, others behind them; none is made from contexts.
+    /// Adds densities and labels to a graph's features. A dashboard is read only where no summary has the density, and
+    /// the hub is not asked. Labels of files that the user named take precedence over those of the graph's own file,
+    /// others do not; none is made from contexts.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn inform(&self, document: &mut Document, monitor: &Monitor) -> Result<(), FeatureError> {
         let features: BTreeSet<(Layer, FeatureId)> = document
             .graph

@@ -1,4 +1,4 @@
-//! Labels that stand in files of their own: CSV, JSON lines, or the `clerp`s of a graph.
+//! Labels in files of their own: CSV, JSON lines, or the `clerp`s of a graph.
 
 use crate::features::{FeatureError, lines, neuronpedia};
 use crate::format;
@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The file of labels that a store made by an import holds.
+/// File of labels of a store that an import made.
 pub const LABELS: &str = "labels.jsonl";
 
 /// Labels by feature.
 pub type LabelMap = HashMap<(Layer, FeatureId), String>;
 
-/// A line of a file of labels.
+/// Line of a file of labels.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct LabelLine {
     pub layer: u32,
@@ -29,10 +29,10 @@ pub(super) struct LabelLine {
 
 /// Reads a file of labels. `.jsonl` holds an object `{"layer", "feature", "label"}` a line or rows of Neuronpedia's
 /// explanations, gzipped or not; `.csv` holds `layer,feature,label`, in another order if its first line says so; any
-/// other is a graph, of whose features the labels are taken.
+/// other is a graph, whose feature labels are taken.
 ///
 /// # Errors
-/// The file cannot be read, or a line makes no sense.
+/// Fails where the file cannot be read, or a line makes no sense.
 pub fn read(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match name.trim_end_matches(".gz") {
@@ -50,7 +50,7 @@ pub fn read(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
 }
 
 const READING: &str = "reading labels";
-/// Bytes of the longest record that goes over several lines.
+/// Bytes of the longest record that spans several lines.
 const LONGEST: usize = 1 << 16;
 
 fn json_lines(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
@@ -70,7 +70,7 @@ fn json_lines(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> 
     Ok(labels)
 }
 
-/// The first label of a feature that says something stands.
+/// Inserts a label that is not blank, unless the feature has one.
 fn insert(labels: &mut LabelMap, key: (Layer, FeatureId), label: &str) {
     let label = label.trim();
     if !label.is_empty() {
@@ -125,13 +125,13 @@ fn csv(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
     open.map_or(Ok(labels), |(number, _)| Err(not_closed(number)))
 }
 
-/// Where layer, feature and label stand, if the cells are names of columns.
+/// Returns the columns of layer, feature and label, if the cells are their names.
 fn header(cells: &[String]) -> Option<[usize; 3]> {
     let find = |names: &[&str]| cells.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str()));
     Some([find(&["layer"])?, find(&["feature", "index"])?, find(&["label", "description", "clerp"])?])
 }
 
-/// The cells of a line: a quoted one may hold commas, and quotation marks twice each. `None` where one is not closed.
+/// Splits a line into cells: a quoted one may hold commas, and doubled quotation marks. `None` where one is not closed.
 fn cells(line: &str) -> Option<Vec<String>> {
     let mut cells = vec![String::new()];
     let mut is_quoted = false;

@@ -1,41 +1,41 @@
-//! All that is known of a transcoder's features, wherever it comes from.
+//! Library of a transcoder's dashboards and labels, from all sources.
 
 use crate::features::label::{Label, LabelOrigin};
 use crate::features::labels::{self, LABELS, LabelMap};
 use crate::features::origin::{Kind, Origin};
 use crate::features::remote::{Consents, Remote};
-use crate::features::search::{Search, Shelf, Source};
+use crate::features::search::{Backing, Search, Source};
 use crate::features::site::{Kept, Site};
 use crate::features::store::Store;
 use crate::features::{Dashboard, FeatureError};
 use crate::graph::SourceSet;
-use crate::hub::{Hub, Place, Reference};
+use crate::hub::{FileSource, Hub, Reference};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What is known of one feature.
+/// Dashboard and label of one feature, as found.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The dashboard, of the first source that has one, and that source.
+    /// Dashboard of the first source that has one, and that source.
     pub dashboard: Option<(Dashboard, Origin)>,
-    /// Where the bars of its histogram begin, `[bars]`, where they are not evenly wide.
+    /// Lower ends of the histogram's bars, `[bars]`, where they are not evenly wide.
     pub bins: Option<Vec<f32>>,
-    /// The label that goes before all others that the library knows.
+    /// Label that takes precedence over all others of the library.
     pub label: Option<Label>,
-    /// What has to be said of sources that should have known more.
+    /// Faults of sources that should have had more.
     pub notices: Vec<String>,
-    /// Nothing is known here, and the hub may have it; it is asked once the person says yes.
+    /// True where nothing was found here and the hub may have it; it is asked once the user consents.
     pub hub_may_know: bool,
 }
 
-/// The sources of a transcoder's dashboards and labels, in the order in which they are asked.
+/// Sources of a transcoder's dashboards and labels, in order of precedence.
 #[derive(Debug, Default)]
 pub struct Library {
     sources: Vec<Source>,
-    /// Labels by who gave them.
+    /// Labels by origin.
     labels: Vec<(LabelOrigin, LabelMap)>,
     remote: Option<(Remote, Mutex<Consents>)>,
     site: Option<Site>,
@@ -45,12 +45,12 @@ pub struct Library {
 }
 
 impl Library {
-    /// Opens what there is. A source that was not named and cannot be used is left out, which [`Library::notices`]
-    /// tell.
+    /// Opens the sources that exist. One that was not named and cannot be used is left out; [`Library::notices`] then
+    /// has a notice of it.
     ///
     /// # Errors
-    /// A folder or a file that the person named holds nothing, is damaged, or is for another transcoder; the work was
-    /// stopped.
+    /// Fails where a folder or a file that the user named holds nothing, is damaged, or is for another transcoder, or
+    /// where the work was stopped.
     pub fn open(search: &Search, monitor: &Monitor) -> Result<Self, FeatureError> {
         let mut library = Self::default();
         for path in search.labels {
@@ -59,7 +59,7 @@ impl Library {
         }
         for path in search.folders {
             monitor.cancel().check()?;
-            let place = Place::directory(path)?;
+            let place = FileSource::directory(path)?;
             let source = match search.any(&place, Some(path), "")? {
                 Some(source) => source,
                 None => search.any(&place, Some(&path.join("features")), "features/")?.ok_or_else(|| {
@@ -87,7 +87,7 @@ impl Library {
     }
 
     fn add(&mut self, source: Source, monitor: &Monitor) -> Result<(), FeatureError> {
-        if let Shelf::Store(store) = &source.shelf
+        if let Backing::Store(store) = &source.shelf
             && let Some(path) = store.file(LABELS).filter(|path| path.is_file())
         {
             self.labels.push((LabelOrigin::Source(source.origin.path.clone()), labels::read(&path, monitor)?));
@@ -96,63 +96,62 @@ impl Library {
         Ok(())
     }
 
-    /// Lets the hub be asked for features of `set` that nothing here knows, once the person has said yes for it.
+    /// Adds the hub as the last source for features of `set`, used once the user has consented to it.
     pub fn with_hub(mut self, hub: &Hub, set: &Reference, search: &Search, consents: Consents) -> Self {
         let remote = Remote::new(hub, set, search.data, search.sizes.cloned());
         self.remote = Some((remote, Mutex::new(consents)));
         self
     }
 
-    /// Lets features of Neuronpedia's be known that were fetched from there, and others be fetched once the person says
-    /// yes.
+    /// Adds Neuronpedia as a source: features fetched earlier, and others once the user consents.
     pub fn with_site(self, hub: &Hub, set: &SourceSet, data: Option<&Path>) -> Self {
         Self { site: Some(Site::new(hub, set, data)), ..self }
     }
 
-    /// Neuronpedia, where the graph's features are there.
+    /// Returns Neuronpedia, where the graph's features are there.
     pub(super) fn site(&self) -> Option<&Site> {
         self.site.as_ref()
     }
 
-    /// The hub, where the transcoder is there.
+    /// Returns the hub, where the transcoder is there.
     pub(super) fn remote(&self) -> Option<&Remote> {
         self.remote.as_ref().map(|(remote, _)| remote)
     }
 
-    /// Whether contexts of a feature are on this machine.
+    /// Returns true where a dashboard of a feature is on this machine.
     pub(super) fn has_dashboard(&self, layer: Layer, feature: FeatureId) -> bool {
         self.read_here(layer, feature).dashboard.is_some()
     }
 
-    /// What has to be said of sources that were found and cannot be used.
+    /// Returns notices of sources that were found and cannot be used.
     pub fn notices(&self) -> &[String] {
         &self.notices
     }
 
-    /// Where dashboards come from, in the order in which sources are asked; the hub stands last where it may be asked.
+    /// Returns the origins of dashboards, in order of precedence; the hub is last where it may be asked.
     pub fn origins(&self) -> Vec<Origin> {
         let hub = self.remote.as_ref().filter(|_| self.may_ask_hub());
         let hub = hub.map(|(remote, _)| Origin { kind: Kind::Hub, path: remote.set().to_string() });
         self.sources.iter().map(|source| source.origin.clone()).chain(hub).collect()
     }
 
-    /// Whether it knows nothing at all and cannot ask either.
+    /// Returns true where there is no source, and no server to ask.
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty() && self.labels.is_empty() && self.remote.is_none() && self.site.is_none()
     }
 
-    /// The set for which the person has to say yes before the hub is asked; `None` where they have, or where the hub
-    /// cannot be asked.
+    /// Returns the set for which the user has to consent before the hub is asked; `None` where they have, or where the
+    /// hub cannot be asked.
     pub fn asks_for(&self) -> Option<&Reference> {
         let (remote, consents) = self.remote.as_ref()?;
         let is_open = remote.offline().is_none() && !locked(consents).has(remote.set());
         is_open.then(|| remote.set())
     }
 
-    /// Lets the hub be asked from now on, and keeps that for the next time.
+    /// Records the user's consent to ask the hub, also for later runs.
     ///
     /// # Errors
-    /// It cannot be kept; it holds until the program ends.
+    /// Fails where it cannot be saved; it holds until the program ends.
     pub fn allow_hub(&self) -> Result<(), FeatureError> {
         match &self.remote {
             Some((remote, consents)) => locked(consents).give(remote.set()),
@@ -164,11 +163,11 @@ impl Library {
         self.remote.as_ref().is_some_and(|(remote, consents)| locked(consents).has(remote.set()))
     }
 
-    /// What is known of a feature. Sources are asked in their order until one has a dashboard, the hub at last; while
-    /// that is asked, [`ASKING`](crate::features::remote::ASKING) is reported.
+    /// Returns what is known of a feature. Sources are asked in their order until one has a dashboard, the hub last;
+    /// while it is asked, [`ASKING`](crate::features::remote::ASKING) is reported.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn read(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Found, Cancelled> {
         let mut found = self.read_here(layer, feature);
         if found.dashboard.is_some() {
@@ -191,15 +190,15 @@ impl Library {
         Ok(found)
     }
 
-    /// What is known of a feature on this machine: a matter of milliseconds.
+    /// Returns what is known of a feature on this machine, within milliseconds.
     pub fn read_here(&self, layer: Layer, feature: FeatureId) -> Found {
         let of_site = self.site.as_ref().map(|site| (site, site.kept(layer, feature)));
         let label = Label::first([self.own_label(layer, feature), of_site.as_ref().and_then(label_of)]);
         let mut found = Found { label, hub_may_know: self.remote.is_some(), ..Found::default() };
         for source in &self.sources {
             let read = match &source.shelf {
-                Shelf::Store(store) => store.read(layer, feature).map(|dashboard| dashboard.map(|it| (it, None))),
-                Shelf::Folder(folder) => {
+                Backing::Store(store) => store.read(layer, feature).map(|dashboard| dashboard.map(|it| (it, None))),
+                Backing::Folder(folder) => {
                     folder.read(layer, feature).map(|record| record.map(|it| (it.dashboard, it.label)))
                 }
             };
@@ -246,14 +245,15 @@ impl Library {
         found.dashboard = Some((dashboard, origin));
     }
 
-    /// What a feature is called by files of labels and by sources that hold labels, Neuronpedia's among them. What a person
-    /// or a graph's file calls it is not the library's to know, and goes before some of these: see [`Label::first`].
+    /// Returns the label of a feature from files of labels and from sources that hold labels, Neuronpedia among them.
+    /// Labels of the user or of a graph's file are not in the library, and take precedence over some of these: see
+    /// [`Label::first`].
     pub fn label(&self, layer: Layer, feature: FeatureId) -> Option<Label> {
         let of_site = self.site.as_ref().map(|site| (site, site.kept(layer, feature)));
         Label::first([self.own_label(layer, feature), of_site.as_ref().and_then(label_of)])
     }
 
-    /// The same by what lies in files and stores.
+    /// Returns the label of a feature from files and stores.
     fn own_label(&self, layer: Layer, feature: FeatureId) -> Option<Label> {
         let all = self.labels.iter().filter_map(|(origin, labels)| {
             let text = labels.get(&(layer, feature))?.clone();
@@ -262,23 +262,23 @@ impl Library {
         Label::first(all)
     }
 
-    /// The share of tokens on which a feature fires, as far as it is known without reading its dashboard: from a store
-    /// with a summary, or since its dashboard was read.
+    /// Returns the share of tokens on which a feature fires, where it is known without reading its dashboard: from a
+    /// store with a summary, or since its dashboard was read.
     pub fn density(&self, layer: Layer, feature: FeatureId) -> Option<f32> {
         let summed = self.stores().find_map(|store| store.density(layer, feature));
         summed.or_else(|| locked(&self.densities).get(&(layer, feature)).copied())
     }
 
-    /// A feature's largest activation, where a store with a summary knows it.
+    /// Returns a feature's largest activation, where a store with a summary has it.
     pub fn maximum(&self, layer: Layer, feature: FeatureId) -> Option<f32> {
         self.stores().find_map(|store| store.maximum(layer, feature))
     }
 
-    /// The stores among the sources, in their order.
+    /// Returns the stores among the sources, in their order.
     pub fn stores(&self) -> impl Iterator<Item = &Store> {
         self.sources.iter().filter_map(|source| match &source.shelf {
-            Shelf::Store(store) => Some(store.as_ref()),
-            Shelf::Folder(_) => None,
+            Backing::Store(store) => Some(store.as_ref()),
+            Backing::Folder(_) => None,
         })
     }
 }
@@ -287,7 +287,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What Neuronpedia calls a feature.
+/// Returns Neuronpedia's label of a feature.
 fn label_of((site, kept): &(&Site, Kept)) -> Option<Label> {
     let Kept::Known(record) = kept else { return None };
     let text = record.label.clone()?;

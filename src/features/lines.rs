@@ -1,4 +1,4 @@
-//! Files of one record a line, gzipped or not, of which only a line at a time is in memory.
+//! Reader of files of one record a line, gzipped or not, that holds one line at a time in memory.
 
 use crate::features::FeatureError;
 use crate::job::Monitor;
@@ -8,18 +8,18 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Bytes read at a time.
+/// Number of bytes read at a time.
 const BUFFER: usize = 1 << 16;
-/// The longest line: room for the largest record.
+/// Bytes of the longest line: room for the largest record.
 const MOST_LINE: u64 = 32 << 20;
-/// Lines between two looks at whether to stop.
+/// Number of lines between two checks of the cancel flag.
 const STRIDE: u64 = 256;
 
 /// Calls `take` with the number and the bytes of each line that is not blank, without its end. Reports bytes of the
-/// file as they lie there, from `done` of `total` on, under `phase`.
+/// file before decompression, from `done` of `total` on, under `phase`.
 ///
 /// # Errors
-/// The file cannot be read or unpacked, a line is too long, `take` refuses one, or the work was stopped.
+/// Fails where the file cannot be read or unpacked, a line is too long, `take` refuses one, or the work was stopped.
 pub(super) fn each(
     path: &Path,
     (phase, done, total): (&'static str, u64, u64),
@@ -71,7 +71,7 @@ impl Lines {
         }
     }
 
-    /// Bytes of the file that were read.
+    /// Returns the number of bytes of the file that were read.
     fn read(&self) -> u64 {
         match self {
             Self::Plain(lines) => lines.get_ref().read,
@@ -80,7 +80,7 @@ impl Lines {
     }
 }
 
-/// A file, and how much of it was read.
+/// File that counts the bytes read.
 struct Counted {
     file: File,
     read: u64,

@@ -1,4 +1,4 @@
-//! What makes each feature fire: dashboards, where they are read from, and how they are written.
+//! Dashboards of features: their sources, labels, and the writing of stores.
 
 pub mod browse;
 pub mod build;
@@ -34,5 +34,5 @@ pub use pieces::Piece;
 pub use search::{Search, folder_name, imported_folder, own_folder};
 pub use site::Site;
 
-/// Features of each layer of a transcoder, `[L]`.
+/// Number of features of each layer of a transcoder, `[L]`.
 pub type Sizes = Vec<usize>;

@@ -1,5 +1,5 @@
-//! Neuronpedia's JSON: of one feature with all that is known of it, and the rows of its bulk exports, which hold
-//! statistics, contexts and labels apart.
+//! Neuronpedia's JSON: of one feature with all its data, and the rows of its bulk exports, which hold statistics,
+//! contexts and labels apart.
 
 use crate::features::record::Record;
 use crate::features::{Dashboard, Example, Quantile};
@@ -9,18 +9,18 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
-/// Which feature a row is about.
+/// Feature that a row is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// The model and the set of features, as Neuronpedia calls them: `gemma-2-2b/12-gemmascope-transcoder-16k`.
+    /// Neuronpedia's ids of the model and the set of features: `gemma-2-2b/12-gemmascope-transcoder-16k`.
     pub set: String,
-    /// The layer, by the number that the set's name begins with.
+    /// Layer, by the number that the set's id begins with.
     pub layer: Layer,
-    /// The feature within the layer.
+    /// Index of the feature within the layer.
     pub feature: FeatureId,
 }
 
-/// What every row says first. Which other fields are there tells what kind of row it is.
+/// Fields common to all rows, and those that tell the kind of row.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Head {
@@ -34,7 +34,7 @@ struct Head {
     explanations: Option<IgnoredAny>,
 }
 
-/// A feature with its contexts and labels.
+/// Feature with its contexts and labels.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Whole {
@@ -42,7 +42,7 @@ struct Whole {
     explanations: Option<Vec<Explanation>>,
 }
 
-/// A number that some exports write as a text.
+/// Text, or a number that some exports write as a text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Word {
@@ -66,7 +66,7 @@ pub(super) struct Facts {
     max: Option<f32>,
     #[serde(rename = "freq_hist_data_bar_heights")]
     heights: Option<Vec<f32>>,
-    /// The middles of the bars.
+    /// Middles of the bars.
     #[serde(rename = "freq_hist_data_bar_values")]
     middles: Option<Vec<f32>>,
 }
@@ -83,7 +83,7 @@ pub(super) struct Activation {
     bin_min: Option<f32>,
     #[serde(rename = "binMax")]
     bin_max: Option<f32>,
-    /// The share of activations that its bin holds; below 0 among the strongest, which are of no bin.
+    /// Share of activations that its bin holds; below 0 among the strongest, which are in no bin.
     #[serde(rename = "binContains")]
     bin_share: Option<f32>,
 }
@@ -94,20 +94,20 @@ struct Explanation {
     description: Option<String>,
 }
 
-/// What a row holds.
+/// Contents of a row.
 #[derive(Debug)]
 pub(super) enum Content {
     Facts(Facts),
     Activation(Activation),
     Label(String),
-    /// A feature with all that is known of it.
+    /// Feature with all its data.
     All(Facts, Vec<Activation>, Option<String>),
 }
 
 /// Reads a row.
 ///
 /// # Errors
-/// It is no JSON, does not say which feature it is about, or its parts do not fit each other.
+/// Fails where it is no JSON, does not name its feature, or its parts do not fit each other.
 pub(super) fn row(bytes: &[u8]) -> Result<(Named, Content), String> {
     fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
         serde_json::from_slice(bytes).map_err(|e| json_fault(&e))
@@ -134,7 +134,7 @@ pub(super) fn row(bytes: &[u8]) -> Result<(Named, Content), String> {
     Ok((head.named()?, content))
 }
 
-/// A label that says something.
+/// Returns a label that is not blank.
 fn worded(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
@@ -160,14 +160,14 @@ impl Head {
     }
 }
 
-/// More layers than any model has, and more features than any layer: what lies beyond is damage.
+/// Limits above any model's layers and any layer's features: larger numbers mean a damaged file.
 const MOST_LAYERS: u32 = 10_000;
 const MOST_FEATURES: u32 = 1 << 27;
 
 /// Reads the JSON of one feature.
 ///
 /// # Errors
-/// As [`row`].
+/// Fails as [`row`] does.
 pub(super) fn parse(bytes: &[u8]) -> Result<Record, String> {
     let (named, content) = row(bytes)?;
     let (facts, activations, label) = match content {
@@ -199,7 +199,7 @@ impl Activation {
         self.numbers().iter().copied().fold(0.0, f32::max)
     }
 
-    /// The ends of its bin; `None` among the strongest.
+    /// Returns the ends of its bin; `None` among the strongest.
     fn bin(&self) -> Option<(f32, f32)> {
         let is_of_none = self.bin_share.is_some_and(|share| share < 0.0);
         self.bin_min.zip(self.bin_max).filter(|(min, max)| !is_of_none && min < max)
@@ -217,7 +217,7 @@ impl Activation {
     }
 }
 
-/// A feature's dashboard from all that is known of it: the strongest contexts first, then by bins, the highest first.
+/// Builds a feature's dashboard: the strongest contexts first, then by bins, the highest first.
 pub(super) fn dashboard(named: &Named, facts: Facts, mut activations: Vec<Activation>) -> Dashboard {
     // Rows come in any order; their texts break ties, so that the outcome is always the same.
     activations.sort_by(|a, b| b.max().total_cmp(&a.max()).then_with(|| a.texts().cmp(b.texts())));
@@ -250,7 +250,7 @@ pub(super) fn dashboard(named: &Named, facts: Facts, mut activations: Vec<Activa
 }
 
 impl Facts {
-    /// The bars of the histogram, and where the first begins and the last ends; `None` where they are not evenly wide.
+    /// Returns the bars of the histogram, and its two ends; `None` where they are not evenly wide.
     fn histogram(&self) -> Option<(Vec<f32>, (f32, f32))> {
         let (heights, middles) = (self.heights.as_ref()?, self.middles.as_ref()?);
         let [first, .., last] = middles.as_slice() else { return None };

@@ -1,17 +1,17 @@
-//! Where dashboards come from.
+//! Origins of dashboards.
 
 use std::fmt;
 
-/// What kind of source dashboards come from, in the order in which they are asked.
+/// Kind of source of dashboards, in order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Made by this program from a corpus.
+    /// Store that this program built from a corpus.
     Made,
-    /// Published with the transcoder, in circuit-tracer's binary form.
+    /// Store published with the transcoder, in circuit-tracer's binary form.
     Published,
-    /// A JSON file for each feature.
+    /// JSON file for each feature.
     Files,
-    /// Imported from another program's exports.
+    /// Store imported from another program's exports.
     Imported,
     /// Neuronpedia.
     Neuronpedia,
@@ -19,12 +19,12 @@ pub enum Kind {
     Hub,
 }
 
-/// Where a dashboard comes from.
+/// Origin of a dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// What kind of source it is.
+    /// Kind of source.
     pub kind: Kind,
-    /// Its folder, or its reference on the hub.
+    /// Path of its folder, or its reference on the hub.
     pub path: String,
 }
 

@@ -1,25 +1,25 @@
-//! How a context reads: its tokens, those joined that are no text by themselves.
+//! Tokens of a context as they are shown: those that are no text by themselves are joined.
 
 use crate::features::{Dashboard, Example};
 use std::ops::Range;
 
-/// Tokens that a character of four bytes is spread over at most, and one more.
+/// Most tokens that a character of four bytes is spread over, and one more.
 const LONGEST: usize = 5;
 
-/// One or several tokens of a context that are shown as one.
+/// Tokens of a context, one or several, that are shown as one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Piece {
-    /// Its text.
+    /// Text.
     pub text: String,
-    /// The largest activation among its tokens.
+    /// Largest activation among its tokens.
     pub activation: f32,
-    /// Its tokens.
+    /// Range of its tokens.
     pub tokens: Range<usize>,
 }
 
 impl Dashboard {
-    /// What stands between two tokens of a context that is read aloud: nothing where tokens bring their own spaces, and a
-    /// space where not one of them does, as those of a tokenizer that splits at spaces.
+    /// Returns the separator of two tokens in running text: nothing where tokens include their spaces, and a space
+    /// where none of them does, as of a tokenizer that splits at spaces.
     pub fn spacer(&self) -> &'static str {
         let has_space = |token: &String| token.starts_with([' ', '\u{2581}', '\u{120}']) || token.ends_with(' ');
         let spaced = self.examples().flat_map(|example| &example.tokens).any(has_space);
@@ -28,8 +28,8 @@ impl Dashboard {
 }
 
 impl Example {
-    /// The context as it is shown: where tokens hold bytes that are no text by themselves, written as `\xNN`, those that
-    /// make one together are one piece. Escapes below 0x80 are text by themselves, such as that of a program.
+    /// Returns the context as it is shown: where tokens hold bytes that are no text by themselves, written as `\xNN`,
+    /// those that form a text together are one piece. Escapes below 0x80 are text by themselves, as in source code.
     pub fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::with_capacity(self.tokens.len());
         let mut start = 0;
@@ -44,7 +44,7 @@ impl Example {
         pieces
     }
 
-    /// The text that begins at a token with such bytes, and where it ends.
+    /// Returns the text that begins at a token with such bytes, and the end of its tokens.
     fn joined(&self, start: usize) -> Option<(String, usize)> {
         let mut bytes = Vec::new();
         let has_bytes = unescape(&self.tokens[start], &mut bytes);
@@ -63,7 +63,7 @@ impl Example {
     }
 }
 
-/// Appends the bytes of a token's text, and tells whether any of them was escaped.
+/// Appends the bytes of a token's text; returns true where any of them was escaped.
 fn unescape(text: &str, bytes: &mut Vec<u8>) -> bool {
     let mut rest = text;
     let mut has_bytes = false;

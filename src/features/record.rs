@@ -1,4 +1,4 @@
-//! One feature's JSON, whoever wrote it.
+//! JSON record of one feature, in circuit-tracer's or Neuronpedia's form.
 
 use crate::features::Dashboard;
 use crate::features::neuronpedia::{self, Named};
@@ -6,18 +6,18 @@ use crate::untrusted::json_fault;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// What a JSON says of a feature.
+/// Contents of a feature's JSON.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    /// The dashboard.
+    /// Dashboard.
     pub dashboard: Dashboard,
-    /// What somebody called the feature.
+    /// Label of the feature.
     pub label: Option<String>,
-    /// Which feature it is about, where it says so beyond doubt.
+    /// Feature that it is about, where that is unambiguous.
     pub named: Option<Named>,
 }
 
-/// Neuronpedia names the model in every row; circuit-tracer never does.
+/// Field that tells the forms apart: Neuronpedia names the model in every row; circuit-tracer never does.
 #[derive(Deserialize)]
 struct Probe {
     #[serde(rename = "modelId")]
@@ -27,7 +27,7 @@ struct Probe {
 /// Reads circuit-tracer's JSON of a feature, or Neuronpedia's.
 ///
 /// # Errors
-/// It is no JSON, or its parts do not fit each other; for the end of a sentence.
+/// Fails where it is no JSON, or its parts do not fit each other; with the end of a sentence.
 pub fn parse(bytes: &[u8]) -> Result<Record, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // A struct could be read from a list, too.

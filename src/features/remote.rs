@@ -1,7 +1,7 @@
 //! Dashboards on the hub, read by ranges of bytes: the index once, then a record at a time, each kept on this machine.
 //!
-//! Which features somebody looks at is known to the server then, so that nothing is asked before the person has said
-//! yes for this set.
+//! The requests disclose to the server which features the user looks at, so that nothing is sent before the user has
+//! consented for this set.
 
 use crate::features::record::Record;
 use crate::features::store::{INDEX, Index, check_length, unpack};
@@ -20,27 +20,27 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
-/// What a request is reported as.
+/// Phase of a request.
 pub const ASKING: &str = "asking the hub";
-/// The largest packed index.
+/// Bytes of the largest compressed index.
 const MOST_INDEX: usize = 256 << 20;
-/// The largest files of this program's own: what was consented to, a record as it came, a commit.
+/// Bytes of the largest files of this program's own: consents, kept records, a commit.
 const MOST_CONSENTS: u64 = 1 << 20;
 const MOST_RECORD: u64 = 32 << 20;
 const MOST_COMMIT: u64 = 1 << 10;
-/// Bytes between two records that are fetched with them: less than what another request takes the time of.
+/// Most bytes between two records that are fetched together: they take less time than another request.
 const NEIGHBOURS: u64 = 256 << 10;
-/// Bytes of a part that holds several records.
+/// Most bytes of a part that holds several records.
 const MOST_PIECE: u64 = 8 << 20;
-/// How much of a file is read through where a server sends it from its start.
+/// Most bytes of a file that are skipped where a server sends it from its start.
 const MOST_SKIPPED: usize = 64 << 20;
 
-/// The sets for which the person has said that the hub may be asked for single features.
+/// Sets for which the user has consented that the hub is asked for single features.
 #[derive(Clone, Debug)]
 pub struct Consents {
     path: Option<PathBuf>,
     given: BTreeSet<String>,
-    /// Those among them that are to last.
+    /// Sets whose consent is saved.
     kept: BTreeSet<String>,
 }
 
@@ -50,7 +50,7 @@ struct SavedConsents {
 }
 
 impl Consents {
-    /// Those that stand in the file at `path`. One that cannot be understood holds none.
+    /// Reads the consents in the file at `path`. A damaged file counts as empty.
     pub fn open(path: Option<PathBuf>) -> Self {
         let read =
             |path: &PathBuf| serde_json::from_slice::<SavedConsents>(&untrusted::read(path, MOST_CONSENTS).ok()?).ok();
@@ -58,20 +58,20 @@ impl Consents {
         Self { path, kept: given.clone(), given }
     }
 
-    /// Whether the hub may be asked for features of this set.
+    /// Returns true where the hub may be asked for features of this set.
     pub fn has(&self, set: &Reference) -> bool {
         self.given.contains(&set.to_string())
     }
 
-    /// The person has said yes for this set until the program ends.
+    /// Records the user's consent for this set until the program ends.
     pub fn give_for_now(&mut self, set: &Reference) {
         self.given.insert(set.to_string());
     }
 
-    /// Keeps that the person has said yes for this set.
+    /// Saves the user's consent for this set.
     ///
     /// # Errors
-    /// The file cannot be written; the yes holds until the program ends.
+    /// Fails where the file cannot be written; the consent holds until the program ends.
     pub fn give(&mut self, set: &Reference) -> Result<(), FeatureError> {
         self.given.insert(set.to_string());
         self.kept.insert(set.to_string());
@@ -92,7 +92,7 @@ impl Consents {
     }
 }
 
-/// A part of a file that holds records of several features.
+/// Part of a file that holds records of several features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     file: String,
@@ -106,56 +106,56 @@ impl Piece {
     }
 }
 
-/// A set's dashboards on the hub.
+/// Dashboards of a set on the hub.
 #[derive(Debug)]
 pub struct Remote {
     hub: Hub,
     set: Reference,
-    /// Where what came is kept; `None` keeps nothing.
+    /// Folder of kept records; `None` keeps nothing.
     kept: Option<PathBuf>,
     sizes: Option<Sizes>,
     index: Mutex<Option<Arc<Found>>>,
 }
 
-/// What the hub has of a set.
+/// Files of a set on the hub.
 #[derive(Debug)]
 struct Found {
     commit: String,
-    /// `None` where it has no dashboards.
+    /// Index of its dashboards; `None` where it has none.
     index: Option<Index>,
 }
 
 impl Remote {
-    /// The dashboards of `set`, at the commit of it that is on this machine or else the latest. What comes is kept below
-    /// `data`. Nothing is asked yet.
+    /// Refers to the dashboards of `set`, at its commit on this machine or else the latest. Records are kept below
+    /// `data`. Nothing is sent yet.
     pub fn new(hub: &Hub, set: &Reference, data: Option<&Path>, sizes: Option<Sizes>) -> Self {
         let kept = data.map(|data| data.join("features").join("hub"));
         Self { hub: hub.clone(), set: set.clone(), kept, sizes, index: Mutex::default() }
     }
 
-    /// The set.
+    /// Returns the set.
     pub fn set(&self) -> &Reference {
         &self.set
     }
 
-    /// Who forbids the network, if anyone.
+    /// Returns the setting that forbids the network, if any.
     pub fn offline(&self) -> Option<&'static str> {
         self.hub.access.offline
     }
 
-    /// Who is asked.
+    /// Returns the host of the server.
     pub fn host(&self) -> String {
         let shown = self.hub.access.shown();
         shown.split_once("://").map_or(shown.clone(), |(_, host)| host.to_owned())
     }
 
-    /// What is kept of a feature: nobody is asked.
+    /// Returns the kept dashboard of a feature, without a request.
     pub fn kept_of(&self, layer: Layer, feature: FeatureId) -> Option<Dashboard> {
         let bytes = fs::read(self.record(&self.commit_here()?, layer, feature)?).ok()?;
         unpack(&bytes).ok()
     }
 
-    /// Whether the hub may have a feature, by what is known here.
+    /// Returns true unless it is known here that the hub has no dashboard of the feature.
     pub fn may_know(&self, layer: Layer, feature: FeatureId) -> bool {
         match self.found_here() {
             Some(found) => found.index.as_ref().is_some_and(|index| index.record(layer, feature).is_some()),
@@ -163,10 +163,11 @@ impl Remote {
         }
     }
 
-    /// The parts of files in which features lie, neighbouring ones together. The index is asked for where it is not kept.
+    /// Returns the parts of files that hold these features, neighbouring ones together. Fetches the index if it is not
+    /// kept.
     ///
     /// # Errors
-    /// As [`Remote::read`].
+    /// Fails as [`Remote::read`] does.
     pub(super) fn pieces(
         &self,
         features: &[(Layer, FeatureId)],
@@ -197,10 +198,10 @@ impl Remote {
         Ok(pieces)
     }
 
-    /// Fetches a part of a file, and keeps its records. Gives the features whose records are sound.
+    /// Fetches a part of a file, and keeps its records. Returns the features whose records are sound.
     ///
     /// # Errors
-    /// The network is forbidden or fails, or the work was stopped.
+    /// Fails where the network is forbidden or fails, or the work was stopped.
     pub(super) fn take(&self, piece: &Piece, monitor: &Monitor) -> Result<Vec<(Layer, FeatureId)>, FeatureError> {
         let found = self.found(monitor)?;
         let of = self.file(&piece.file);
@@ -221,10 +222,10 @@ impl Remote {
         Ok(came)
     }
 
-    /// A feature's dashboard; `None` where the hub has none of it. The server is asked for what is not kept already.
+    /// Returns a feature's dashboard; `None` where the hub has none. The server is asked if it is not kept.
     ///
     /// # Errors
-    /// The network is forbidden or fails, what came is damaged, or the work was stopped.
+    /// Fails where the network is forbidden or fails, the record is damaged, or the work was stopped.
     pub fn read(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Option<Record>, FeatureError> {
         monitor.report(ASKING, 0, 0)?;
         let found = self.found(monitor)?;
@@ -254,23 +255,23 @@ impl Remote {
         self.set.join(&format!("features/{name}"))
     }
 
-    /// The folder of what came of a commit.
+    /// Returns the folder of kept records of a commit.
     fn kept(&self, commit: &str) -> Option<PathBuf> {
         let name = folder_name(&format!("{}/{}", self.set.repo(), self.set.path()));
         self.kept.as_ref().map(|kept| kept.join(name).join(commit))
     }
 
-    /// The file of what came of a feature.
+    /// Returns the path of a feature's kept record.
     fn record(&self, commit: &str, layer: Layer, feature: FeatureId) -> Option<PathBuf> {
         Some(self.kept(commit)?.join(format!("{layer}/{feature}.record")))
     }
 
-    /// The file that says which commit the set stood for when the hub was asked first.
+    /// Returns the path of the file that records the commit of the set at the first request.
     fn pin(&self) -> Option<PathBuf> {
         self.kept(&format!("{}.commit", folder_name(self.set.revision())))
     }
 
-    /// The commit that the set stands for, by what is here.
+    /// Returns the commit of the set, as far as it is recorded here.
     fn commit_here(&self) -> Option<String> {
         if self.hub.has(&self.set) {
             return self.hub.commit(&self.set, &Monitor::default()).ok();
@@ -279,8 +280,8 @@ impl Remote {
         commit.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(commit)
     }
 
-    /// The commit that the set stands for: that of the weights, where those are here, else what it was when the hub was
-    /// asked first, so that what was kept is found again.
+    /// Returns the commit of the set: that of the weights, where those are here, else that of the first request, so
+    /// that kept records are found again.
     fn commit(&self, monitor: &Monitor) -> Result<String, FeatureError> {
         if let Some(commit) = self.commit_here() {
             return Ok(commit);
@@ -290,7 +291,7 @@ impl Remote {
         Ok(commit)
     }
 
-    /// What the hub has of the set: asked once, and by one thread at a time.
+    /// Returns the files of the set on the hub: requested once, and by one thread at a time.
     fn found(&self, monitor: &Monitor) -> Result<Arc<Found>, FeatureError> {
         let mut known = loop {
             match self.index.try_lock() {
@@ -310,7 +311,7 @@ impl Remote {
         Ok(found)
     }
 
-    /// What is known here of what the hub has: asked before, in this run or in another.
+    /// Returns the files of the set on the hub as requested before, in this run or in another.
     fn found_here(&self) -> Option<Arc<Found>> {
         let mut known = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_none() {
@@ -321,7 +322,7 @@ impl Remote {
         known.clone()
     }
 
-    /// The index that is kept of a commit.
+    /// Returns the kept index of a commit.
     fn index_here(&self, commit: &str) -> Option<Result<Index, FeatureError>> {
         let path = self.kept(commit)?.join(INDEX);
         let packed = untrusted::read(&path, MOST_INDEX as u64).ok()?;
@@ -345,7 +346,7 @@ impl Remote {
     }
 }
 
-/// Keeps what came. Where it cannot be kept it is asked for again the next time, which is no error.
+/// Saves a record. If that fails, it is requested again the next time, which is no error.
 pub(super) fn keep(path: Option<&Path>, bytes: &[u8]) {
     let Some(path) = path else { return };
     if let Some(folder) = path.parent()

@@ -1,44 +1,45 @@
-//! Where dashboards of a transcoder are looked for, and what is found there.
+//! Search for the dashboards of a transcoder, in named folders and in the usual ones.
 
 use crate::features::origin::{Kind, Origin};
 use crate::features::store::Store;
 use crate::features::{Dashboard, FeatureError, Folder, Sizes};
-use crate::hub::Place;
+use crate::hub::FileSource;
 use std::path::{Path, PathBuf};
 
-/// Where to look.
+/// Places to search.
 #[derive(Clone, Debug, Default)]
 pub struct Search<'a> {
-    /// Folders that the person named. They go before all others, in the order in which they are named.
+    /// Folders that the user named, in that order. They take precedence over all others.
     pub folders: &'a [PathBuf],
-    /// Files of labels that the person named.
+    /// Files of labels that the user named.
     pub labels: &'a [PathBuf],
-    /// The transcoder's files, where they are here.
-    pub transcoder: Option<&'a Place>,
-    /// What the transcoder is called: its `scan`, or else its folder's name.
+    /// Files of the transcoder, where they are here.
+    pub transcoder: Option<&'a FileSource>,
+    /// Name of the transcoder: its `scan`, or else its folder's name.
     pub name: &'a str,
-    /// How many features it has, where that is known.
+    /// Number of features of each layer, where known.
     pub sizes: Option<&'a Sizes>,
-    /// The folder of what is the program's own.
+    /// Data folder of this program.
     pub data: Option<&'a Path>,
 }
 
 #[derive(Debug)]
 pub(super) struct Source {
     pub origin: Origin,
-    pub shelf: Shelf,
+    pub shelf: Backing,
 }
 
 #[derive(Debug)]
-pub(super) enum Shelf {
+pub(super) enum Backing {
     Store(Box<Store>),
     Folder(Folder),
 }
 
 impl Source {
-    /// Where the bars of a histogram begin, if the source says. The last bar is that of the bin with the maximum.
+    /// Returns the lower ends of a histogram's bars, where the source has them. The last bar is that of the bin with
+    /// the maximum.
     pub fn bins(&self, dashboard: &Dashboard) -> Option<Vec<f32>> {
-        let Shelf::Store(store) = &self.shelf else { return None };
+        let Backing::Store(store) = &self.shelf else { return None };
         let bins = &store.manifest()?.bins;
         let end = bins.partition_point(|begin| *begin <= dashboard.max);
         let bars = bins.get(end.checked_sub(dashboard.histogram.len())?..end)?;
@@ -46,7 +47,7 @@ impl Source {
     }
 }
 
-/// A name made safe as that of a folder: what is neither a letter, a digit, `.`, `_` nor `-` becomes `--`.
+/// Converts a name to a safe one for a folder: any character but letters, digits, `.`, `_` and `-` becomes `--`.
 pub fn folder_name(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.trim_matches('/').chars() {
@@ -58,19 +59,24 @@ pub fn folder_name(name: &str) -> String {
     if out.chars().all(|c| c == '.') { format!("-{out}") } else { out }
 }
 
-/// Where a store that is made here lies if nobody says otherwise, by the name of its transcoder.
+/// Returns the default folder of a store built by this program, by the name of its transcoder.
 pub fn own_folder(data: &Path, transcoder: &str) -> PathBuf {
     data.join("features").join(folder_name(transcoder))
 }
 
-/// Where what is imported lies if nobody says otherwise.
+/// Returns the default folder of an imported store.
 pub fn imported_folder(data: &Path, transcoder: &str) -> PathBuf {
     own_folder(data, transcoder).join("imported")
 }
 
 impl Search<'_> {
-    /// What lies in a folder: a store, or files of features.
-    pub(super) fn any(&self, place: &Place, path: Option<&Path>, prefix: &str) -> Result<Option<Source>, FeatureError> {
+    /// Opens the source in a folder: a store, or files of features.
+    pub(super) fn any(
+        &self,
+        place: &FileSource,
+        path: Option<&Path>,
+        prefix: &str,
+    ) -> Result<Option<Source>, FeatureError> {
         if let Some(store) = Store::open(place, prefix, self.sizes)? {
             self.check_name(&store)?;
             let kind = match store.manifest() {
@@ -79,22 +85,24 @@ impl Search<'_> {
                 None => Kind::Published,
             };
             let origin = Origin { kind, path: store.path() };
-            return Ok(Some(Source { origin, shelf: Shelf::Store(Box::new(store)) }));
+            return Ok(Some(Source { origin, shelf: Backing::Store(Box::new(store)) }));
         }
         Ok(path.and_then(|path| Folder::open(path, self.name)).map(|folder| {
             let origin = Origin { kind: Kind::Files, path: folder.path().display().to_string() };
-            Source { origin, shelf: Shelf::Folder(folder) }
+            Source { origin, shelf: Backing::Folder(folder) }
         }))
     }
 
+    /// Checks that a store was built for this transcoder, by its name.
+    ///
     /// # Errors
-    /// A store that was made here says that it is for another transcoder, which sizes alone need not show. What was
-    /// imported has the other program's name for it.
+    /// Fails where a store built by this program names another transcoder, which sizes alone need not show. An imported
+    /// store has the other program's name of it.
     fn check_name(&self, store: &Store) -> Result<(), FeatureError> {
         let Some(manifest) = store.manifest().filter(|manifest| manifest.corpus.is_some()) else { return Ok(()) };
         let own = &manifest.transcoder;
         // A set that has no name of its own is called by its folder, which may since lie elsewhere.
-        let folder = self.transcoder.filter(|place| place.reference().is_none()).map(Place::short_name);
+        let folder = self.transcoder.filter(|place| place.reference().is_none()).map(FileSource::short_name);
         let is_folder = folder.is_some_and(|folder| Path::new(own).file_name() == Some(folder.as_ref()));
         if own.is_empty() || self.name.is_empty() || own == self.name || is_folder {
             return Ok(());
@@ -103,13 +111,13 @@ impl Search<'_> {
         Err(FeatureError::OtherTranscoder { file: store.path(), what })
     }
 
-    /// What lies where it is looked for without being told.
+    /// Opens the sources in the usual places, which the user did not name.
     pub(super) fn unnamed(&self) -> impl Iterator<Item = Result<Option<Source>, FeatureError>> {
         let own = self.data.filter(|_| !self.name.is_empty());
         let made = own.map(|data| own_folder(data, self.name));
         let imported = own.map(|data| imported_folder(data, self.name));
         let own = made.into_iter().chain(imported).filter_map(|path| {
-            let place = Place::directory(&path).ok()?;
+            let place = FileSource::directory(&path).ok()?;
             Some(self.any(&place, Some(&path), ""))
         });
         let beside = self.transcoder.map(|place| {

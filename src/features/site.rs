@@ -1,6 +1,7 @@
 //! Features on Neuronpedia: many in one request, each kept on this machine.
 //!
-//! Which features somebody looks at is known to the site then, so that nothing is asked before the person has said yes.
+//! The requests disclose to the site which features the user looks at, so that nothing is sent before the user
+//! consents.
 
 use crate::features::neuronpedia;
 use crate::features::record::Record;
@@ -14,33 +15,33 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Features that are asked for in one request.
+/// Number of features in one request.
 pub(super) const BATCH: usize = 32;
-/// Contexts of each that are asked for.
+/// Number of contexts of each feature that are requested.
 const CONTEXTS: usize = 10;
 
-/// A graph's set of features on Neuronpedia.
+/// Set of a graph's features on Neuronpedia.
 #[derive(Debug)]
 pub struct Site {
     hub: Hub,
     set: SourceSet,
-    /// Where what came is kept; `None` keeps nothing.
+    /// Folder of kept records; `None` keeps nothing.
     kept: Option<PathBuf>,
 }
 
-/// What is kept of a feature.
+/// Kept record of a feature.
 #[derive(Debug)]
 pub(super) enum Kept {
-    /// It was not asked for.
+    /// The feature was not requested.
     Nothing,
-    /// The site does not know it.
+    /// The site does not have it.
     Unknown,
-    /// What the site knows of it.
+    /// Record of the site.
     Known(Box<Record>),
 }
 
 impl Site {
-    /// The features of `set`. What comes is kept below `data`. Nothing is asked yet.
+    /// Refers to the features of `set`. Records are kept below `data`. Nothing is sent yet.
     pub fn new(hub: &Hub, set: &SourceSet, data: Option<&Path>) -> Self {
         let folder = |data: &Path| {
             data.join("features").join("neuronpedia").join(folder_name(&set.model)).join(folder_name(&set.name))
@@ -48,28 +49,28 @@ impl Site {
         Self { hub: hub.clone(), set: set.clone(), kept: data.map(folder) }
     }
 
-    /// The set.
+    /// Returns the set.
     pub fn set(&self) -> &SourceSet {
         &self.set
     }
 
-    /// Its address, for people.
+    /// Returns its address without the scheme.
     pub fn name(&self) -> String {
         format!("{}/{}/{}", self.host(), self.set.model, self.set.name)
     }
 
-    /// Who is asked.
+    /// Returns the host of the site.
     pub fn host(&self) -> String {
         let shown = self.hub.neuronpedia.shown();
         shown.split_once("://").map_or(shown.clone(), |(_, host)| host.to_owned())
     }
 
-    /// Who forbids the network, if anyone.
+    /// Returns the setting that forbids the network, if any.
     pub fn offline(&self) -> Option<&'static str> {
         self.hub.neuronpedia.offline
     }
 
-    /// Whether it was asked for a feature.
+    /// Returns true where the feature was requested before.
     pub(super) fn knows(&self, layer: Layer, feature: FeatureId) -> bool {
         !matches!(self.kept(layer, feature), Kept::Nothing)
     }
@@ -78,7 +79,7 @@ impl Site {
         Some(self.kept.as_ref()?.join(format!("{layer}/{feature}.json")))
     }
 
-    /// What is kept of a feature: a matter of a millisecond.
+    /// Returns the kept record of a feature, within a millisecond.
     pub(super) fn kept(&self, layer: Layer, feature: FeatureId) -> Kept {
         let bytes = self.path(layer, feature).and_then(|path| fs::read(path).ok());
         match bytes.as_deref().map(str::from_utf8) {
@@ -92,10 +93,10 @@ impl Site {
         }
     }
 
-    /// Asks for features in one request, and keeps what comes: also that the site does not know a feature.
+    /// Requests features in one request, and keeps their records: also that the site does not have a feature.
     ///
     /// # Errors
-    /// The network is forbidden or fails, not all that came says what it is of a feature, or the work was stopped.
+    /// Fails where the network is forbidden or fails, a record does not name its feature, or the work was stopped.
     pub(super) fn ask(&self, features: &[(Layer, FeatureId)], monitor: &Monitor) -> Result<(), FeatureError> {
         let layer_of = |layer: Layer| format!("{layer}-{}", self.set.name);
         let asked: Vec<Value> = features

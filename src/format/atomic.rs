@@ -1,4 +1,4 @@
-//! Writing a file so that it is there whole or not at all.
+//! Atomic writing of a file: it appears whole or not at all.
 
 use crate::format::FormatError;
 use std::collections::BTreeSet;
@@ -10,19 +10,19 @@ use tempfile::NamedTempFile;
 
 const BUFFER: usize = 1 << 20;
 
-/// How the name of a file begins that is not whole yet.
+/// Start of the name of a file that is still being written.
 const PREFIX: &str = ".circuitscope-";
-/// So many letters and digits follow it.
+/// Number of random letters and digits behind it.
 const RANDOM: usize = 6;
 
 /// Writes a file under another name in the same directory, makes it durable, and only then gives it its name.
 ///
-/// What stood at `path` before is replaced at the end, with its permissions, or, after a failure, still there. A link is
-/// followed; a pipe or a device is written to as it is, since giving a file its name would replace it. What a program
-/// left in the directory that was killed while it wrote is removed.
+/// A file at `path` is replaced at the end, with its permissions kept, or, after a failure, still there. A link is
+/// followed; a pipe or a device is written to as it is, since giving a file its name would replace it. Unfinished files
+/// that a killed program left in the directory are removed.
 ///
 /// # Errors
-/// [`FormatError::DiskFull`] or [`FormatError::Write`]; nothing is left behind then.
+/// Fails with [`FormatError::DiskFull`] or [`FormatError::Write`]; nothing is left behind then.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FormatError> {
     try_write(path, write).map_err(|error| FormatError::writing(path, error))
 }
@@ -55,7 +55,7 @@ fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     Ok(())
 }
 
-/// A file to be filled, under a lock that tells whoever cleans up that somebody is about to.
+/// Creates a file to be filled, under a lock that keeps other programs from cleaning it up.
 fn temporary_in(directory: &Path, before: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).rand_bytes(RANDOM);
@@ -82,7 +82,7 @@ fn temporary_in(directory: &Path, before: Option<fs::Permissions>) -> io::Result
     }
 }
 
-/// Removes what a program left behind that was killed while it wrote, once for each directory.
+/// Removes the unfinished files of programs that were killed while they wrote, once for each directory.
 fn clean(directory: &Path) {
     static CLEANED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     if !CLEANED.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.to_owned()) {

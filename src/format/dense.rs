@@ -17,11 +17,11 @@ use crate::graph::{AttributionGraph, Edge, Kept, RawTrace, Scores};
 use crate::ids::NodeId;
 use std::path::Path;
 
-/// Writes the export of `graph`, made from `trace` and pruned to `kept`, whole or not at all. The matrices are
-/// written row by row.
+/// Writes the export of `graph`, made from `trace` and pruned to `kept`, whole or not at all. The matrices are written
+/// row by row.
 ///
 /// # Errors
-/// [`FormatError::DiskFull`] or [`FormatError::Write`].
+/// Fails with [`FormatError::DiskFull`] or [`FormatError::Write`].
 pub fn write(
     path: &Path,
     trace: &RawTrace,
@@ -43,7 +43,7 @@ pub fn write(
     tensors::write(path, None, all)
 }
 
-/// An `[N, N]` matrix of what `entry` says of each edge, 0 elsewhere; one row at a time.
+/// Builds an `[N, N]` matrix of `entry` of each edge, 0 elsewhere; one row at a time.
 fn matrix<'a, T: Copy + Default + 'a>(
     graph: &'a AttributionGraph,
     entry: impl Fn(Edge) -> T + 'a,

@@ -1,8 +1,9 @@
-//! Files that hold graphs: the raw trace, and what it is exported to. Knows nothing of models.
+//! Files that hold graphs: the raw trace, and its exports. Knows nothing of models.
 
 pub mod dense;
 pub mod json;
 pub mod raw;
+pub(crate) mod svg;
 pub mod tensors;
 pub mod torch;
 
@@ -19,74 +20,74 @@ use crate::graph::{GraphError, RawTrace};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a file cannot be read or written.
+/// Error of reading or writing a file.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    /// The system refuses to read it.
+    /// File that the system refuses to read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The system refuses to write it.
+    /// File that the system refuses to write.
     #[error("cannot write {}: {error}", path.display())]
     Write {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// There is no room for it.
+    /// Full disk.
     #[error("cannot write {}: no space is left on its disk; make room or write it elsewhere", path.display())]
     DiskFull {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// It is something else.
+    /// File of another kind.
     #[error("{} is not {wanted}: {found}", path.display())]
     Other {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it should be.
+        /// Kind of file that it should be.
         wanted: &'static str,
-        /// What it is instead.
+        /// Description of the file as found.
         found: String,
     },
-    /// It is of a version that this program does not know.
+    /// File of a version that this program does not know.
     #[error(
         "{} is a raw graph of format version {found}, and this program reads version {known}; update the program or \
          trace again", path.display()
     )]
     Version {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// Version of the file.
         found: u64,
-        /// The version that is known.
+        /// Version that is known.
         known: u64,
     },
-    /// Its parts do not fit each other.
+    /// File whose parts do not fit each other.
     #[error("{} is damaged: {what}; make it again", path.display())]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the fault.
         what: String,
     },
-    /// There is nothing to export, or more than the format takes.
+    /// Export of nothing, or of more than the format takes.
     #[error("{what}")]
     Unexportable {
-        /// What is in the way, and what to do.
+        /// Description of the obstacle, and the remedy.
         what: String,
     },
-    /// What was to be written is not sound.
+    /// Trace that is not sound enough to be written.
     #[error("cannot write {}: {error}", path.display())]
     Unsound {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// Fault of the trace.
         error: GraphError,
     },
 }
@@ -101,7 +102,7 @@ impl FormatError {
     }
 }
 
-/// The features that have rows, as ascending indices into the active ones.
+/// Returns the features that have rows, as ascending indices into the active ones.
 fn selected_features(trace: &RawTrace) -> Vec<u32> {
     let mut selected: Vec<u32> = trace.visit_order().collect();
     selected.sort_unstable();

@@ -1,4 +1,4 @@
-//! Opening a graph file of whatever kind. What it is is told by its content, not by its name.
+//! Opening of a graph file of any kind, which is told by its content, not by its name.
 
 use crate::format::{FormatError, json, raw, torch};
 use crate::graph::Document;
@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZIP: &[u8] = b"PK\x03\x04";
-/// How a pickle begins that is not in an archive: what torch wrote before version 1.6.
+/// Start of a pickle that is not in an archive, as torch wrote it before version 1.6.
 const BARE_PICKLE: &[u8] = b"\x80\x02";
-/// A graph's JSON is some 15 times as long as when it is compressed; a file that is far longer is out for the memory.
+/// Expansion of a gzip file, at most: a graph's JSON shrinks some 15 times, and one that far exceeds this is a bomb.
 const MOST_EXPANSION: usize = 50;
-/// Short files may expand as they like.
+/// Bytes to which a file may expand at any rate.
 const EXPANSION_FREE: usize = 64 << 20;
 const CHUNK: u64 = 1 << 20;
-/// Bytes that tell what a file is.
+/// Bytes read to tell the kind of a file.
 const START: u64 = 1 << 12;
 
-/// What a file is.
+/// Kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Raw,
@@ -33,10 +33,10 @@ enum Form {
 }
 
 impl Form {
-    /// What a file is that begins with `bytes`, of which there are `length` in all.
+    /// Returns the kind of a file that begins with `bytes` and has a `length` in all.
     ///
     /// # Errors
-    /// Why it is none of them.
+    /// Fails where it is none of them, and says why.
     fn of(bytes: &[u8], length: u64) -> Result<Self, &'static str> {
         match bytes {
             [] => Err("it is empty"),
@@ -57,7 +57,7 @@ impl Form {
 /// Opens a raw container, a graph JSON (gzipped or not), or circuit-tracer's `.pt`.
 ///
 /// # Errors
-/// [`FormatError::Read`], [`FormatError::Other`] where it is none of these, or as their readers fail.
+/// Fails with [`FormatError::Read`], with [`FormatError::Other`] where it is none of these, or as their readers fail.
 ///
 /// # Examples
 /// ```
@@ -88,11 +88,11 @@ pub fn open(path: &Path) -> Result<Document, FormatError> {
     }
 }
 
-/// The model that a raw container was traced with, read from its header; `None` for a graph of another form, which
-/// does not say.
+/// Returns the model that a raw container was traced with, read from its header; `None` for a graph of another form,
+/// which does not give it.
 ///
 /// # Errors
-/// [`FormatError::Read`], or [`FormatError::Other`] where the file begins like no graph.
+/// Fails with [`FormatError::Read`], or with [`FormatError::Other`] where the file begins like no graph.
 pub fn model_of(path: &Path) -> Result<Option<String>, FormatError> {
     let read = || {
         let mut file = untrusted::open(path)?;
@@ -106,7 +106,7 @@ pub fn model_of(path: &Path) -> Result<Option<String>, FormatError> {
     }
 }
 
-/// As much of a file as tells what it is: its first bytes; of one that begins with more blanks than that, what follows them.
+/// Returns the bytes that tell a file's kind: its first ones; after more blanks than that, the ones that follow them.
 fn start(file: &mut File) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     loop {
@@ -132,7 +132,7 @@ fn damaged(path: &Path, what: String) -> FormatError {
     FormatError::Damaged { path: path.to_owned(), what }
 }
 
-/// A header's length, then the header, which is JSON. JSON itself would begin with an absurd length.
+/// Returns true for a header's length, then the header, which is JSON. JSON itself would begin with an absurd length.
 fn is_safetensors(bytes: &[u8], length: u64) -> bool {
     let Some((header, rest)) = bytes.split_first_chunk() else { return false };
     u64::from_le_bytes(*header).checked_add(8).is_some_and(|end| end <= length) && rest.starts_with(b"{")
@@ -142,13 +142,13 @@ fn begins_as_object(bytes: &[u8]) -> bool {
     begins_with(bytes, b"{")
 }
 
-/// Whether a text begins with `sign`, after a mark of its encoding and blanks.
+/// Returns true where a text begins with `sign`, after a byte order mark and blanks.
 fn begins_with(bytes: &[u8], sign: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     text.trim_ascii_start().starts_with(sign)
 }
 
-/// The content of a gzip file, unless it is out for the memory.
+/// Returns the content of a gzip file, unless it is a bomb.
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
     let most = packed.len().saturating_mul(MOST_EXPANSION).max(EXPANSION_FREE);
     let mut decoder = MultiGzDecoder::new(packed);
@@ -167,7 +167,7 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The bytes of a file.
+/// Bytes of a file.
 enum Content {
     Mapped(Mmap),
     Empty,

@@ -29,7 +29,7 @@
 //! | `visit_order` | I64 `[S]` | the features that have rows, in the order of their rows |
 //! | `selected_features` | I64 `[S]` | the same, ascending |
 //! | `row_abs_sums` | F64 `[R]` | absolute sum of a row over all columns |
-//! | `row_constants` | F32 `[R]` | what flows from constants |
+//! | `row_constants` | F32 `[R]` | flow from constants |
 //! | `row_pre_activations` | F32 `[R]` | the target's value; it equals the sum of its row plus `row_constants` |
 //! | `rows` | F32 `[R, C]` | direct effects; or, where the trace is sparse, the four below |
 //! | `row_starts` | U64 `[R + 1]` | where each row starts in the next two |
@@ -37,8 +37,8 @@
 //! | `row_values` | F32 `[E]` | direct effects |
 //! | `row_dropped` | F32 `[R]` | the share of `row_abs_sums` that is not stored |
 //!
-//! The metadata key `circuitscope` holds JSON: `format_version`, `n_layers`, `token_texts`, `targets` (kind and
-//! text), `wanted_features`, `settings`, `cut` (into blocks of how many rows, and what sparse rows leave out), `provenance`.
+//! The metadata key `circuitscope` holds JSON: `format_version`, `n_layers`, `token_texts`, `targets` (kind and text),
+//! `wanted_features`, `settings`, `cut` (rows a block, and the share that sparse rows leave out), `provenance`.
 
 use crate::format::tensors::{self, Reader, Tensor};
 use crate::format::{FormatError, selected_features};
@@ -63,7 +63,7 @@ struct About {
     provenance: Provenance,
 }
 
-/// What of a target is no tensor.
+/// Fields of a target that are no tensors.
 #[derive(Serialize, Deserialize)]
 struct AboutTarget {
     kind: TargetKind,
@@ -79,8 +79,8 @@ struct AboutVersion {
 /// Writes a trace, whole or not at all, without a second copy of its rows.
 ///
 /// # Errors
-/// [`FormatError::Unsound`] where the trace's parts do not fit each other; [`FormatError::DiskFull`] or
-/// [`FormatError::Write`], and then nothing is left behind.
+/// Fails with [`FormatError::Unsound`] where the trace's parts do not fit each other; with [`FormatError::DiskFull`] or
+/// [`FormatError::Write`] where it cannot be written, and then nothing is left behind.
 pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
     trace.validate().map_err(|error| FormatError::Unsound { path: path.to_owned(), error })?;
     let about = About {
@@ -121,7 +121,7 @@ pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
     tensors::write(path, Some((KEY, about)), all)
 }
 
-/// The tensors that the raw container and the dense export have in common.
+/// Returns the tensors that the raw container and the dense export have in common.
 pub(super) fn shared_tensors(trace: &RawTrace) -> Vec<Tensor<'_>> {
     let (n_targets, n_selected) = (trace.targets.len(), trace.visit_order().count());
     let width = trace.target_vectors.len() / n_targets.max(1);
@@ -150,8 +150,9 @@ fn split(target: RowTarget) -> (u8, i64) {
 /// Reads a trace and checks every part of it.
 ///
 /// # Errors
-/// [`FormatError::Read`], [`FormatError::Other`] where it is no raw graph, [`FormatError::Version`],
-/// [`FormatError::Damaged`] where anything in it is missing, cut off, out of range or not finite.
+/// Fails with [`FormatError::Read`]; with [`FormatError::Other`] where it is no raw graph; with
+/// [`FormatError::Version`]; with [`FormatError::Damaged`] where anything in it is missing, cut off, out of range or
+/// not finite.
 pub fn read(path: &Path) -> Result<RawTrace, FormatError> {
     let mut file = Reader::open(path)?;
     let about = about(&file)?;
@@ -160,22 +161,22 @@ pub fn read(path: &Path) -> Result<RawTrace, FormatError> {
     Ok(trace)
 }
 
-/// What a raw graph was made from, without its rows.
+/// Origin of a raw graph, without its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// The choices it was made with.
+    /// Choices that it was made with.
     pub settings: Settings,
-    /// What it was made from.
+    /// Versions, model and transcoder that it was made with.
     pub provenance: Provenance,
-    /// Tokens of the prompt.
+    /// Number of tokens of the prompt.
     pub n_positions: usize,
-    /// The outputs that are traced: their kinds and texts.
+    /// Traced outputs: their kinds and texts.
     pub targets: Vec<(TargetKind, String)>,
-    /// Whether it was stopped before every wanted feature had its row.
+    /// True where the trace was stopped before every wanted feature had its row.
     pub is_partial: bool,
 }
 
-/// Reads what a raw graph was made from.
+/// Reads the origin of a raw graph.
 ///
 /// # Errors
 /// As [`read`], as far as the file's header tells.
@@ -190,7 +191,7 @@ pub fn summary(path: &Path) -> Result<Summary, FormatError> {
     Ok(Summary { settings, provenance, n_positions: token_texts.len(), targets, is_partial })
 }
 
-/// The model that a trace was made from, without reading the trace.
+/// Returns the model that a trace was made from, without reading the trace.
 ///
 /// # Errors
 /// As [`read`], where the file's header is not that of a raw graph.
@@ -287,7 +288,7 @@ fn u32s(file: &mut Reader, name: &str, length: Option<usize>) -> Result<Vec<u32>
     small(file, name, &[length])
 }
 
-/// Whole numbers that have to fit into 32 bits; files hold them in 64 as circuit-tracer does.
+/// Reads whole numbers that have to fit into 32 bits; files hold them in 64 as circuit-tracer does.
 fn small(file: &mut Reader, name: &str, shape: &[Option<usize>]) -> Result<Vec<u32>, FormatError> {
     let wide = file.read::<i64>(name, shape)?;
     let narrow = |value: i64| {

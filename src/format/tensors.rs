@@ -9,20 +9,20 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// A file starts with the length of its header, little-endian.
+/// Bytes of the header's length, little-endian, with which a file starts.
 const LENGTH_BYTES: usize = 8;
-/// The largest header that other readers of the format accept.
+/// Bytes of the largest header that other readers of the format accept.
 const MAX_HEADER: u64 = 100_000_000;
 /// Bytes converted at a time.
 const BLOCK: usize = 1 << 16;
 
 /// A number as a file holds it.
 pub trait Number: Copy {
-    /// Its type in the file.
+    /// Type in the file.
     const DTYPE: Dtype;
-    /// Appends its little-endian bytes.
+    /// Appends the little-endian bytes.
     fn put(self, bytes: &mut Vec<u8>);
-    /// Reads it from as many bytes as its type has.
+    /// Reads a number from as many bytes as its type has.
     fn get(bytes: &[u8]) -> Self;
 }
 
@@ -48,7 +48,7 @@ number!(u8 => U8, u32 => U32, u64 => U64, i64 => I64, half::bf16 => BF16, f32 =>
 
 type WriteValues<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
-/// A tensor that is to be written.
+/// A tensor to be written.
 pub struct Tensor<'a> {
     name: &'a str,
     dtype: Dtype,
@@ -57,7 +57,7 @@ pub struct Tensor<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// A tensor whose values, row after row, are taken from `values` while it is written.
+    /// Creates a tensor whose values, row after row, are taken from `values` while it is written.
     pub fn new<T: Number + 'a>(
         name: &'a str,
         shape: impl Into<Vec<usize>>,
@@ -86,7 +86,7 @@ impl<'a> Tensor<'a> {
 /// Writes a safetensors file, whole or not at all: `metadata` under its key, then the tensors.
 ///
 /// # Errors
-/// [`FormatError::DiskFull`] or [`FormatError::Write`].
+/// Fails with [`FormatError::DiskFull`] or [`FormatError::Write`].
 pub fn write(path: &Path, metadata: Option<(&str, String)>, mut tensors: Vec<Tensor<'_>>) -> Result<(), FormatError> {
     // Widest first, so that whoever maps the file finds every tensor aligned.
     tensors.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.bitsize()));
@@ -115,7 +115,7 @@ fn header(metadata: Option<(&str, String)>, tensors: &[Tensor<'_>]) -> io::Resul
     Ok(header)
 }
 
-/// A safetensors file that is read.
+/// Reader of a safetensors file.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
@@ -128,8 +128,8 @@ impl Reader {
     /// Opens a file and checks that it is as long as its header says, and that its tensors lie within it.
     ///
     /// # Errors
-    /// [`FormatError::Read`], [`FormatError::Other`] where it is no safetensors file, [`FormatError::Damaged`] where
-    /// it is cut off.
+    /// Fails with [`FormatError::Read`], with [`FormatError::Other`] where it is not a safetensors file, with
+    /// [`FormatError::Damaged`] where it is cut off.
     pub fn open(path: &Path) -> Result<Self, FormatError> {
         let reading = |error| FormatError::Read { path: path.to_owned(), error };
         let other = |found: String| FormatError::Other { path: path.to_owned(), wanted: "a safetensors file", found };
@@ -157,32 +157,32 @@ impl Reader {
         Ok(Self { path: path.to_owned(), file, data_start, header })
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// An entry of the metadata.
+    /// Returns an entry of the metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    /// The names of its tensors, sorted.
+    /// Returns the names of its tensors, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.header.tensors().into_keys().collect();
         names.sort();
         names
     }
 
-    /// The shape of a tensor; `None` where there is no such tensor.
+    /// Returns the shape of a tensor; `None` where there is no such tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.header.info(name).map(|info| info.shape.as_slice())
     }
 
-    /// The values of a tensor, row after row. A dimension that is `None` in `shape` may have any size.
+    /// Reads the values of a tensor, row after row. A dimension that is `None` in `shape` may have any size.
     ///
     /// # Errors
-    /// [`FormatError::Damaged`] where the tensor is missing, or of another type or shape.
+    /// Fails with [`FormatError::Damaged`] where the tensor is missing, or of another type or shape.
     pub fn read<T: Number>(&mut self, name: &str, shape: &[Option<usize>]) -> Result<Vec<T>, FormatError> {
         let info = self.header.info(name).ok_or_else(|| self.damaged(format!("tensor {name} is missing")))?;
         let fits = info.shape.len() == shape.len()
@@ -198,7 +198,7 @@ impl Reader {
         self.values(start, end).map_err(|error| FormatError::Read { path: self.path.clone(), error })
     }
 
-    /// That the file is damaged, and how.
+    /// Returns the error of a damaged file.
     pub fn damaged(&self, what: impl Into<String>) -> FormatError {
         FormatError::Damaged { path: self.path.clone(), what: what.into() }
     }

@@ -1,11 +1,12 @@
-//! Which token of one prompt stands for which of another.
+//! Alignment of the tokens of one prompt with those of another.
 
 use crate::graph::Token;
 
-/// For each position of `other` the position of `base` that it is aligned with, ascending; `None` where it has none.
+/// Returns for each position of `other` the position of `base` that it is aligned with, ascending; `None` where it has
+/// none.
 ///
-/// Tokens are aligned by equality, as many as can be in their order. What lies between two that are aligned so is aligned
-/// from its end: in `San Francisco` against `Dallas`, the last token of the name with the whole other name.
+/// Equal tokens are aligned, as many as their order allows. The tokens between two such pairs are aligned from their
+/// end: in `San Francisco` against `Dallas`, the last token of the name with the whole other name.
 pub fn align(base: &[Token], other: &[Token]) -> Vec<Option<usize>> {
     let mut aligned = vec![None; other.len()];
     let (mut a, mut b) = (0, 0);
@@ -23,7 +24,7 @@ pub fn align(base: &[Token], other: &[Token]) -> Vec<Option<usize>> {
     aligned
 }
 
-/// A longest common subsequence, as pairs of positions.
+/// Returns a longest common subsequence, as pairs of positions.
 fn common(base: &[Token], other: &[Token]) -> Vec<(usize, usize)> {
     let (n, m) = (base.len(), other.len());
     // By suffixes: how many tokens base[i..] and other[j..] share in order.

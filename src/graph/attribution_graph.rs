@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// A direct effect of one node on another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Edge {
-    /// Its index in the graph.
+    /// Index in the graph.
     pub id: EdgeId,
     /// The node that has the effect.
     pub source: NodeId,
@@ -30,12 +30,12 @@ pub struct AttributionGraph {
     pub(super) tokens: Vec<Token>,
     pub(super) nodes: Vec<Node>,
     pub(super) partial: bool,
-    /// `[N + 1]`: where each target's edges start.
+    /// Index of each target's first edge, `[N + 1]`.
     pub(super) row_starts: Vec<u32>,
     pub(super) sources: Vec<NodeId>,
     pub(super) targets: Vec<NodeId>,
     pub(super) weights: Vec<f32>,
-    /// `[N + 1]`: where each source's edges start in `column_edges`.
+    /// Index in `column_edges` of each source's first edge, `[N + 1]`.
     pub(super) column_starts: Vec<u32>,
     pub(super) column_edges: Vec<EdgeId>,
     pub(super) input_totals: Vec<f64>,
@@ -43,76 +43,76 @@ pub struct AttributionGraph {
     pub(super) order: Vec<NodeId>,
     pub(super) is_cyclic: bool,
     pub(super) influence_of: Arc<InfluenceOf>,
-    /// What its file calls its nodes.
+    /// The file's own names of the nodes.
     pub(super) file_names: Option<Arc<FileNames>>,
 }
 
 impl AttributionGraph {
-    /// Layers of the model.
+    /// Returns the number of layers of the model.
     pub fn n_layers(&self) -> usize {
         self.n_layers
     }
 
-    /// The prompt as the model reads it.
+    /// Returns the prompt as the model reads it.
     pub fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 
-    /// All nodes; a [`NodeId`] is an index into them.
+    /// Returns all nodes; a [`NodeId`] is an index into them.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// One node.
+    /// Returns a node.
     ///
     /// # Panics
-    /// Where `id` is not of this graph.
+    /// Panics where `id` is not of this graph.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn n_nodes(&self) -> usize {
         self.nodes.len()
     }
 
-    /// How many edges there are.
+    /// Returns the number of edges.
     pub fn n_edges(&self) -> usize {
         self.weights.len()
     }
 
-    /// Every node's id, ascending.
+    /// Iterates over the ids of all nodes, ascending.
     pub fn node_ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
         (0..self.nodes.len()).map(NodeId::from)
     }
 
-    /// One edge.
+    /// Returns an edge.
     ///
     /// # Panics
-    /// Where `id` is not of this graph.
+    /// Panics where `id` is not of this graph.
     pub fn edge(&self, id: EdgeId) -> Edge {
         let at = id.index();
         Edge { id, source: self.sources[at], target: self.targets[at], weight: self.weights[at] }
     }
 
-    /// Every edge, by target, then by source.
+    /// Iterates over all edges, by target, then by source.
     pub fn edges(&self) -> Edges<'_> {
         Edges { graph: self, ids: Ids::Range(0..self.weights.len()) }
     }
 
-    /// What has an effect on a node, by source.
+    /// Iterates over the edges into a node, by source.
     pub fn incoming(&self, target: NodeId) -> Edges<'_> {
         Edges { graph: self, ids: Ids::Range(self.row(target)) }
     }
 
-    /// What a node has an effect on, by target.
+    /// Iterates over the edges out of a node, by target.
     pub fn outgoing(&self, source: NodeId) -> Edges<'_> {
         let at = source.index();
         let range = self.column_starts[at] as usize..self.column_starts[at + 1] as usize;
         Edges { graph: self, ids: Ids::List(self.column_edges[range].iter()) }
     }
 
-    /// The edges that take away from a node, kept or not: at most `most`, the strongest first.
+    /// Returns the strongest edges of negative weight into a node, kept or not: at most `most`, the strongest first.
     pub fn inhibitors(&self, target: NodeId, most: usize) -> Vec<Edge> {
         let mut edges: Vec<Edge> = self.incoming(target).filter(|edge| edge.weight < 0.0).collect();
         let stronger = |a: &Edge, b: &Edge| a.weight.total_cmp(&b.weight);
@@ -124,60 +124,60 @@ impl AttributionGraph {
         edges
     }
 
-    /// The sum of the absolute weights of everything that flows into a node; what an edge's share is a share of.
+    /// Returns the absolute sum of the weights of a node's inputs, of which an edge's share is a share.
     ///
-    /// Where the trace was stored sparsely it is more than the sum of the edges that are there: see
+    /// Where the trace was stored sparsely it is more than the sum of the stored edges: see
     /// [`AttributionGraph::from_trace`].
     pub fn input_total(&self, target: NodeId) -> f64 {
         self.input_totals[target.index()]
     }
 
-    /// The feature nodes, ascending.
+    /// Iterates over the feature nodes, ascending.
     pub fn feature_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes_where(Node::is_feature)
     }
 
-    /// The error nodes, ascending.
+    /// Iterates over the error nodes, ascending.
     pub fn error_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes_where(Node::is_error)
     }
 
-    /// The token nodes, ascending.
+    /// Iterates over the token nodes, ascending.
     pub fn token_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes_where(Node::is_token)
     }
 
-    /// The logit nodes, ascending.
+    /// Iterates over the logit nodes, ascending.
     pub fn logit_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes_where(Node::is_logit)
     }
 
-    /// Whether the trace was stopped before every wanted feature had its row.
+    /// Returns true where the trace was stopped before every wanted feature had its row.
     pub fn is_partial(&self) -> bool {
         self.partial
     }
 
-    /// Whether the links of the file that it was read from form a cycle. Then influence, which is a sum over paths,
-    /// has no end: pruning goes by what the file gives alone, and the graph has no scores of its own.
+    /// Returns true where the links of the file that it was read from form a cycle. Then influence, which is a sum over
+    /// paths, does not converge: pruning goes by the file's scores alone, and the graph has no scores of its own.
     pub fn is_cyclic(&self) -> bool {
         self.is_cyclic
     }
 
-    /// Of what its influence is.
+    /// Returns the graph that its influence is of: the traced one, or only this one.
     pub fn influence_of(&self) -> &InfluenceOf {
         &self.influence_of
     }
 
-    /// Whether it holds all that was traced, so that what is computed along its edges are its own influence and scores.
-    /// Else they are those of what is left of it, and are called recomputed.
+    /// Returns true where it holds all that was traced, so that influence and scores computed along its edges are its
+    /// own. Else they are those of the remaining graph, and are called recomputed.
     pub fn is_whole(&self) -> bool {
         matches!(*self.influence_of, InfluenceOf::Whole)
     }
 
-    /// The same graph, of which the influence is of something else.
+    /// Sets the graph that its influence is of.
     ///
     /// # Panics
-    /// Where a file's scores are not as many as the nodes.
+    /// Panics where a file's scores are not as many as the nodes.
     pub fn with_influence_of(mut self, influence_of: InfluenceOf) -> Self {
         if let InfluenceOf::File(scores) = &influence_of {
             assert_eq!(scores.len(), self.nodes.len(), "a score, or that there is none, for every node");
@@ -186,12 +186,13 @@ impl AttributionGraph {
         self
     }
 
-    /// Every node after all of its sources: tokens first, logits last. Of a graph with a cycle, the nodes ascending.
+    /// Returns every node after all of its sources: tokens first, logits last. Of a graph with a cycle, the nodes
+    /// ascending.
     pub fn topological_order(&self) -> &[NodeId] {
         &self.order
     }
 
-    /// The range of a target's edges in `sources` and `weights`.
+    /// Returns the range of a target's edges in `sources` and `weights`.
     pub(super) fn row(&self, target: NodeId) -> Range<usize> {
         let at = target.index();
         self.row_starts[at] as usize..self.row_starts[at + 1] as usize

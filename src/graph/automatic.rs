@@ -1,14 +1,14 @@
-//! Labels that nobody gave, but that were made from what a feature fires on, are marked wherever they stand.
+//! The mark of automatic labels: those that were made from what a feature fires on, shown wherever the label stands.
 
-/// What an automatic label begins with.
+/// First character of an automatic label.
 pub const MARK: char = '~';
 
-/// An automatic label of this text.
+/// Returns the automatic label of this text.
 pub fn mark(text: &str) -> String {
     format!("{MARK}{text}")
 }
 
-/// Whether a label that a graph holds was made automatically.
+/// Returns true where a label of a graph is an automatic one.
 pub fn is_marked(label: &str) -> bool {
     label.starts_with(MARK)
 }

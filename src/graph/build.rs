@@ -1,95 +1,95 @@
-//! How an attribution graph is made: from a trace, from a dense matrix, from a list of edges.
+//! Construction of an attribution graph: from a trace, from a dense matrix, from a list of edges.
 
 use crate::graph::{AttributionGraph, InfluenceOf, Node, NodeKind, RawTrace, RowTarget, Rows, TargetKind, Token};
 use crate::ids::{EdgeId, NodeId};
 use petgraph::algo::toposort;
 use std::sync::Arc;
 
-/// Why a graph cannot be made.
+/// Error of building a graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum GraphError {
-    /// An edge names a node that is not there.
+    /// Edge to a node that does not exist.
     #[error("the edge from node {from} to node {to} leads outside the graph, which has {n_nodes} nodes")]
     NoSuchNode {
-        /// The edge's source.
+        /// Source of the edge.
         from: NodeId,
-        /// The edge's target.
+        /// Target of the edge.
         to: NodeId,
-        /// How many nodes there are.
+        /// Number of nodes.
         n_nodes: usize,
     },
-    /// A weight is NaN or infinite.
+    /// Weight that is NaN or infinite.
     #[error("the edge from node {from} to node {to} weighs {weight}; a weight has to be a finite number")]
     NotFinite {
-        /// The edge's source.
+        /// Source of the edge.
         from: NodeId,
-        /// The edge's target.
+        /// Target of the edge.
         to: NodeId,
-        /// What it weighs.
+        /// Weight of the edge.
         weight: f32,
     },
-    /// Two edges have the same ends.
+    /// Two edges with the same ends.
     #[error("there are two edges from node {from} to node {to}; an effect is stated once")]
     TwoEdges {
-        /// The edges' source.
+        /// Source of the edges.
         from: NodeId,
-        /// The edges' target.
+        /// Target of the edges.
         to: NodeId,
     },
-    /// A node has an effect on itself, by whatever way.
+    /// Node with an effect on itself, direct or indirect.
     #[error("node {0} lies on a cycle; effects of a forward pass have none")]
     Cycle(NodeId),
-    /// A node lies outside the prompt or the model, or its probability is none.
+    /// Node outside the prompt or the model, or with an impossible probability.
     #[error("node {node} is out of place: {what}")]
     OutOfPlace {
-        /// Which node.
+        /// The node.
         node: NodeId,
-        /// What is wrong with it.
+        /// Description of the fault.
         what: String,
     },
-    /// Ids have 32 bits.
+    /// More nodes or edges than ids of 32 bits can number.
     #[error("{what} is more than a graph can hold ({max} nodes or edges); trace fewer features")]
     TooLarge {
-        /// How many of what.
+        /// Count of nodes or edges.
         what: String,
-        /// How many there can be.
+        /// Largest possible count.
         max: u32,
     },
-    /// A dense matrix is not N by N.
+    /// Dense matrix that is not N by N.
     #[error("the adjacency matrix has {found} entries; {n_nodes} nodes need {n_nodes} x {n_nodes}")]
     MatrixSize {
-        /// How many entries it has.
+        /// Number of its entries.
         found: usize,
-        /// How many nodes there are.
+        /// Number of nodes.
         n_nodes: usize,
     },
-    /// Parts of a trace do not fit each other.
+    /// Parts of a trace that do not fit each other.
     #[error("the trace does not fit together: {0}")]
     Trace(String),
 }
 
-/// What a graph is about, beside its nodes and edges.
+/// Facts about a graph beside its nodes and edges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphInfo {
     /// Layers of the model, `L`.
     pub n_layers: usize,
     /// The prompt as the model reads it, `[P]`.
     pub tokens: Vec<Token>,
-    /// Whether the trace was stopped before every wanted feature had its row.
+    /// True where the trace was stopped before every wanted feature had its row.
     pub partial: bool,
 }
 
 impl AttributionGraph {
-    /// The graph of a trace: the features that have rows (ascending), then errors (layer-major), tokens and logits,
-    /// which is circuit-tracer's order. Columns of features without a row are dropped, as there.
+    /// Builds the graph of a trace: the features that have rows (ascending), then errors (layer-major), tokens and
+    /// logits, which is circuit-tracer's order. Columns of features without a row are dropped, as there.
     ///
     /// A sparse trace leaves out a stated share of each row's absolute sum. Where every active feature has a row,
     /// [`AttributionGraph::input_total`] holds that exact sum, so normalisation over all columns stays exact. Where
-    /// some have none, part of what was left out lies in columns that are dropped; it is split as the stored
-    /// entries are, which is an approximation bounded by the left-out share.
+    /// some have none, part of the left-out sum lies in columns that are dropped; it is split as the stored entries
+    /// are, which is an approximation bounded by the left-out share.
     ///
     /// # Errors
-    /// [`GraphError`] where the trace's parts do not fit each other or hold a number that is not finite.
+    /// Fails with [`GraphError`] where the trace's parts do not fit each other or hold a number that is not finite.
     pub fn from_trace(trace: &RawTrace) -> Result<Self, GraphError> {
         trace.validate()?;
         let mut row_of_active = vec![None; trace.active.len()];
@@ -120,10 +120,10 @@ impl AttributionGraph {
         builder.finish(Some(totals))
     }
 
-    /// A graph from its adjacency matrix: `matrix[target * N + source]`. A zero is no edge.
+    /// Builds a graph from its adjacency matrix: `matrix[target * N + source]`. A zero is no edge.
     ///
     /// # Errors
-    /// [`GraphError`] where the matrix has another size, a number that is not finite, or a cycle.
+    /// Fails with [`GraphError`] where the matrix has another size, a number that is not finite, or a cycle.
     pub fn from_dense(info: GraphInfo, nodes: Vec<Node>, matrix: &[f32]) -> Result<Self, GraphError> {
         let n_nodes = nodes.len();
         if n_nodes.checked_mul(n_nodes) != Some(matrix.len()) {
@@ -138,11 +138,11 @@ impl AttributionGraph {
         builder.finish(None)
     }
 
-    /// A graph from its edges `(source, target, weight)`, in any order. An edge of weight zero is none.
+    /// Builds a graph from its edges `(source, target, weight)`, in any order. An edge of weight zero is none.
     ///
     /// # Errors
-    /// [`GraphError`] where an edge leads to a node that is not there, is stated twice, weighs no finite number, or
-    /// closes a cycle.
+    /// Fails with [`GraphError`] where an edge leads to a node that does not exist, is stated twice, has a weight that
+    /// is not finite, or closes a cycle.
     pub fn from_edges(
         info: GraphInfo,
         nodes: Vec<Node>,
@@ -151,8 +151,8 @@ impl AttributionGraph {
         builder_of_edges(info, nodes, edges)?.finish(None)
     }
 
-    /// The graph of a file that another program wrote: as [`AttributionGraph::from_edges`], but one with a cycle is
-    /// taken as it is. Nothing can be computed along its edges then (see [`AttributionGraph::is_cyclic`]).
+    /// Builds the graph of another program's file: as [`AttributionGraph::from_edges`], but a graph with a cycle is
+    /// accepted. Nothing can be computed along its edges then (see [`AttributionGraph::is_cyclic`]).
     ///
     /// # Errors
     /// As [`AttributionGraph::from_edges`], but for the cycle.
@@ -177,7 +177,7 @@ impl AttributionGraph {
     }
 }
 
-/// The nodes of a trace in circuit-tracer's order.
+/// Returns the nodes of a trace in circuit-tracer's order.
 fn trace_nodes(trace: &RawTrace, row_of_active: &[Option<usize>]) -> Vec<Node> {
     let plain = |kind| Node { kind, activation: None };
     let positions = 0..trace.n_positions();
@@ -226,7 +226,7 @@ fn builder_of_edges(
     Ok(builder)
 }
 
-/// Takes edges by target, then by source, and makes the graph of them.
+/// Builder that takes edges by target, then by source.
 struct Builder {
     info: GraphInfo,
     nodes: Vec<Node>,
@@ -315,7 +315,7 @@ impl Builder {
         Ok(graph)
     }
 
-    /// The graph, but for its order.
+    /// Returns the graph, without its topological order.
     fn unordered(self, input_totals: Option<Vec<f64>>) -> Result<AttributionGraph, GraphError> {
         let Self { info, nodes, sources, targets, weights } = self;
         let n_nodes = nodes.len();
@@ -359,7 +359,7 @@ fn abs_sum(weights: &[f32]) -> f64 {
     weights.iter().map(|weight| f64::from(weight.abs())).sum()
 }
 
-/// Where each node's edges start once they are ordered by it, `[N + 1]`.
+/// Returns the index of each node's first edge once edges are ordered by that end, `[N + 1]`.
 fn starts(ends: &[NodeId], n_nodes: usize) -> Vec<u32> {
     let mut starts = vec![0; n_nodes + 1];
     for end in ends {

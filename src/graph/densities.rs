@@ -1,31 +1,31 @@
-//! How often features fire at all, where somebody knows it.
+//! Densities of features, where a feature store gives them.
 
 use crate::graph::{Node, NodeKind};
 use crate::ids::{FeatureId, Layer};
 use std::collections::HashMap;
 
-/// The share of all tokens of a corpus on which features fire, each in `0..=1`. Whoever has a feature store fills it; a
-/// feature that is not in it is not known.
+/// Share of all tokens of a corpus on which each feature fires, in `0..=1`, from a feature store; of a feature that is
+/// not in it, the density is unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Densities(HashMap<(Layer, FeatureId), f32>);
 
 impl Densities {
-    /// How often a feature fires.
+    /// Returns a feature's density.
     pub fn of(&self, layer: Layer, feature: FeatureId) -> Option<f32> {
         self.0.get(&(layer, feature)).copied()
     }
 
-    /// Whether nothing is known of any feature.
+    /// Returns true where no density is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Takes note of how often a feature fires.
+    /// Records a feature's density.
     pub fn note(&mut self, (layer, feature): (Layer, FeatureId), density: f32) {
         self.0.insert((layer, feature), density);
     }
 
-    /// Whether a node is a feature that is known to fire more often than `most`.
+    /// Returns true where a node is a feature of a known density above `most`.
     pub(super) fn exceeds(&self, node: &Node, most: f64) -> bool {
         let density = match node.kind {
             NodeKind::Feature { layer, feature, .. } => self.of(layer, feature),

@@ -1,4 +1,4 @@
-//! A graph with everything that is known of it beside its nodes and edges.
+//! A graph with everything that is known about it beside its nodes and edges.
 
 use crate::graph::{
     AttributionGraph, Densities, Edited, Foreign, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds,
@@ -6,16 +6,16 @@ use crate::graph::{
 };
 use std::sync::Arc;
 
-/// How much of what was traced a graph holds.
+/// Extent of a graph: the part of the trace that it holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Extent {
-    /// Every feature that was wanted has its row.
+    /// Complete trace: every wanted feature has its row.
     #[default]
     Whole,
-    /// The trace was stopped before every wanted feature had its row.
+    /// Trace that was stopped before every wanted feature had its row.
     Partial,
-    /// It was pruned before it was written, at these thresholds where the file says: what was dropped is not to be had,
-    /// and pruning, influence and scores are those of what is left.
+    /// Graph that was pruned before it was written, at these thresholds where the file gives them: the dropped nodes
+    /// are lost, and pruning, influence and scores are those of the remaining graph.
     PrePruned {
         /// The node threshold.
         node: Option<f64>,
@@ -24,75 +24,75 @@ pub enum Extent {
     },
 }
 
-/// What a graph was made from, as far as its file says; an empty text where it does not.
+/// Origin of a graph, as far as its file gives it; a text is empty where it does not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Origin {
-    /// What viewers call the graph.
+    /// Name of the graph in viewers.
     pub slug: String,
-    /// The prompt as it was typed.
+    /// Prompt as it was typed.
     pub prompt: String,
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
-    /// The transcoder set's name (`scan`).
+    /// Name of the transcoder set (`scan`).
     pub transcoder: String,
-    /// The type that was computed in.
+    /// Number type of the computation.
     pub dtype: String,
-    /// Where it was computed.
+    /// Device of the computation.
     pub device: String,
-    /// How much of the trace it holds.
+    /// Part of the trace that the graph holds.
     pub extent: Extent,
-    /// Its features on Neuronpedia, where the file says.
+    /// Source set of its features on Neuronpedia, where the file gives it.
     pub source_set: Option<SourceSet>,
-    /// Where Neuronpedia shows it, where the file says.
+    /// Page of the graph on Neuronpedia, where the file gives it.
     pub page: Option<Page>,
 }
 
-/// Where Neuronpedia shows a graph.
+/// Page of a graph on Neuronpedia.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The model, as Neuronpedia calls it.
+    /// Neuronpedia's name of the model.
     pub model: String,
-    /// What it calls the graph, which need not be what the graph's file calls it.
+    /// Neuronpedia's name of the graph, which need not be that in the graph's file.
     pub slug: String,
 }
 
 /// A set of features on Neuronpedia; a layer of it is called by its number and `name`: `20-gemmascope-transcoder-16k`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceSet {
-    /// The model, as Neuronpedia calls it.
+    /// Neuronpedia's name of the model.
     pub model: String,
-    /// The set.
+    /// Name of the set.
     pub name: String,
 }
 
-/// A graph, where it comes from, and what its file holds of a person's work on it. Cheap to clone.
+/// A graph, its origin, and the user's work that its file holds. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// Where it comes from.
+    /// Origin of the graph.
     pub origin: Arc<Origin>,
-    /// All of it.
+    /// The unpruned graph.
     pub graph: Arc<AttributionGraph>,
-    /// The trace that it was made of, where that is at hand.
+    /// Trace that it was built from, where that is at hand.
     pub trace: Option<Arc<RawTrace>>,
-    /// Labels that the file gives; what a person wrote since stands in [`Edited`] and goes before these.
+    /// Labels from the file; the user's labels are in [`Edited`] and go before these.
     pub labels: Arc<Labels>,
-    /// Pins, groups and thresholds that the file holds.
+    /// Pins, groups and thresholds from the file.
     pub edited: Arc<Edited>,
-    /// Where its nodes occur, where it was merged of several graphs; no file says.
+    /// Occurrences of its nodes, where it was merged from several graphs; no file holds them.
     pub occurrences: Option<Arc<Occurrences>>,
-    /// How often its features fire at all, where a feature store at hand says; no file of a graph does.
+    /// Densities of its features, where a feature store at hand gives them; no file of a graph does.
     pub densities: Arc<Densities>,
-    /// What the file of another program says beside.
+    /// Other contents of another program's file.
     pub foreign: Arc<Foreign>,
 }
 
 impl Document {
-    /// What is left of the graph at some thresholds.
+    /// Prunes the graph at these thresholds.
     pub fn prune(&self, thresholds: Thresholds) -> Kept {
         prune_by_density(&self.graph, thresholds, &self.densities)
     }
 
-    /// The graph of a trace.
+    /// Builds the document of a trace, which it keeps.
     ///
     /// # Errors
     /// As [`AttributionGraph::from_trace`].
@@ -100,7 +100,7 @@ impl Document {
         Ok(Self { trace: Some(Arc::clone(&trace)), ..Self::of_trace(&trace)? })
     }
 
-    /// The graph of a trace that may still go on, and is not kept.
+    /// Builds the document of a trace that may still go on, and is not kept.
     ///
     /// # Errors
     /// As [`AttributionGraph::from_trace`].

@@ -1,10 +1,10 @@
-//! What a person changed about the view of a graph, with undo and redo of everything.
+//! The user's edits of a graph, each of which can be undone and redone.
 
 use crate::graph::{Interventions, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeMap;
 
-/// What a label stands on: a feature has one label at every position.
+/// Subject of a label: a feature has one label at every position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Labelled {
     /// A feature, wherever it is active.
@@ -22,42 +22,42 @@ impl Labelled {
     }
 }
 
-/// Labels by what they stand on.
+/// Labels by their subject.
 pub type Labels = BTreeMap<Labelled, String>;
 
 /// A supernode: nodes that are drawn and weighed as one (Ameisen et al. 2025, "Understanding, labeling & grouping
 /// features").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// What it is called.
+    /// Name of the supernode.
     pub name: String,
-    /// Its members, in the order in which they were added; at least one, and none is in another group.
+    /// Members, in the order in which they were added; at least one, and none is in another group.
     pub members: Vec<NodeId>,
 }
 
-/// One change. It is a value: applying it again after an undo does the same again.
+/// One edit. It is a value: applying it again after an undo does the same again.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
-    /// Prune at other thresholds.
+    /// Set the pruning thresholds.
     SetThresholds(Thresholds),
     /// Pin nodes.
     Pin(Vec<NodeId>),
     /// Unpin nodes; they leave their groups.
     Unpin(Vec<NodeId>),
-    /// Make a supernode of nodes. They are pinned, and leave the groups that they were in.
+    /// Make a supernode of nodes. They are pinned, and leave their earlier groups.
     Group {
-        /// What it is called.
+        /// Name of the supernode.
         name: String,
-        /// Its members.
+        /// Members of the supernode.
         members: Vec<NodeId>,
     },
     /// Add nodes to the group of this index, as [`Edit::Group`] does.
     AddToGroup(usize, Vec<NodeId>),
-    /// Take nodes out of their groups; they stay pinned, and a group without members is gone.
+    /// Take nodes out of their groups; they stay pinned, and a group without members is removed.
     Ungroup(Vec<NodeId>),
-    /// Call the group of this index something else.
+    /// Rename the group of this index.
     RenameGroup(usize, String),
-    /// Label a feature or a node; an empty label takes the present one away.
+    /// Label a feature or a node; an empty label removes the present one.
     Label(Labelled, String),
     /// Replace the notes on the graph.
     SetNotes(String),
@@ -79,35 +79,35 @@ impl Edit {
     }
 }
 
-/// What the edits so far amount to.
+/// State of the user's work after the edits so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edited {
-    /// What the graph is pruned at.
+    /// Pruning thresholds.
     pub thresholds: Thresholds,
-    /// The pinned nodes, in the order in which they were pinned. Members of groups are among them.
+    /// Pinned nodes, in the order in which they were pinned. Members of groups are among them.
     pub pins: Vec<NodeId>,
-    /// The supernodes.
+    /// Supernodes.
     pub groups: Vec<Group>,
-    /// What a person called features and nodes.
+    /// The user's labels.
     pub labels: Labels,
     /// Notes on the graph.
     pub notes: String,
-    /// What is to be tried on the model.
+    /// Interventions to be made on the model.
     pub interventions: Interventions,
 }
 
 impl Edited {
-    /// Whether a node is pinned.
+    /// Returns true where a node is pinned.
     pub fn is_pinned(&self, id: NodeId) -> bool {
         self.pins.contains(&id)
     }
 
-    /// The index of the group that a node is in.
+    /// Returns the index of the group that a node is in.
     pub fn group_of(&self, id: NodeId) -> Option<usize> {
         self.groups.iter().position(|group| group.members.contains(&id))
     }
 
-    /// The state after `edit`; `None` where it changes nothing.
+    /// Returns the state after `edit`; `None` where it changes nothing.
     fn after(&self, edit: &Edit) -> Option<Self> {
         let mut next = self.clone();
         match edit {
@@ -169,7 +169,7 @@ impl Edited {
     }
 }
 
-/// Appends what is not there yet.
+/// Appends the nodes that are not in the list yet.
 fn push_new(list: &mut Vec<NodeId>, nodes: &[NodeId]) {
     for node in nodes {
         if !list.contains(node) {
@@ -178,7 +178,7 @@ fn push_new(list: &mut Vec<NodeId>, nodes: &[NodeId]) {
     }
 }
 
-/// The edits of a graph: what they amount to, and how to go back and forth among them, without limit.
+/// Edits of a graph: the present state, and the steps to undo and redo, without limit.
 ///
 /// Each step keeps the state before it, which is small, so that no edit needs an inverse of its own.
 #[derive(Clone, Debug, Default)]
@@ -188,7 +188,7 @@ pub struct Edits {
     redone_to: Vec<Step>,
 }
 
-/// An edit, and the state on its far side.
+/// An edit, and the state that its undo or redo leads to.
 #[derive(Clone, Debug)]
 struct Step {
     edit: Edit,
@@ -196,23 +196,23 @@ struct Step {
 }
 
 impl Edits {
-    /// No edits yet, on top of a state such as a saved one.
+    /// Creates an empty history on top of a state such as a saved one.
     pub fn starting_from(now: Edited) -> Self {
         Self { now, ..Self::default() }
     }
 
-    /// What the edits amount to.
+    /// Returns the present state.
     pub fn now(&self) -> &Edited {
         &self.now
     }
 
-    /// The edits that hold, in the order in which they were made.
+    /// Iterates over the edits that hold, in the order in which they were made.
     pub fn made(&self) -> impl Iterator<Item = &Edit> {
         self.undone_to.iter().map(|step| &step.edit)
     }
 
-    /// Applies an edit and forgets what had been undone. Returns whether it changed anything; one that does not is
-    /// no step to undo.
+    /// Applies an edit and forgets the undone ones. Returns true where it changed anything; one that does not is no
+    /// step to undo.
     pub fn apply(&mut self, edit: Edit) -> bool {
         let Some(next) = self.now.after(&edit) else { return false };
         let state = std::mem::replace(&mut self.now, next);
@@ -221,17 +221,17 @@ impl Edits {
         true
     }
 
-    /// Takes the last edit back and returns it; `None` where there is none.
+    /// Undoes the last edit and returns it; `None` where there is none.
     pub fn undo(&mut self) -> Option<&Edit> {
         Self::step(&mut self.now, &mut self.undone_to, &mut self.redone_to)
     }
 
-    /// Applies the edit again that was last taken back, and returns it; `None` where there is none.
+    /// Redoes the edit that was undone last and returns it; `None` where there is none.
     pub fn redo(&mut self) -> Option<&Edit> {
         Self::step(&mut self.now, &mut self.redone_to, &mut self.undone_to)
     }
 
-    /// Follows the nodes into a graph in which each has the id that `to` gives, history included.
+    /// Renumbers the nodes for a graph in which each has the id that `to` gives, history included.
     pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
         self.now.renumber(&to);
         for step in self.undone_to.iter_mut().chain(&mut self.redone_to) {

@@ -1,4 +1,4 @@
-//! What the file of another program says beyond nodes, edges and labels.
+//! Contents of another program's file beyond nodes, edges and labels.
 
 use crate::graph::Attention;
 use crate::ids::NodeId;
@@ -8,31 +8,31 @@ use std::collections::{BTreeMap, HashMap};
 /// Keys of a JSON object in their order, each with the text of its value.
 pub type Fields = Vec<(String, Box<RawValue>)>;
 
-/// What the file of another program says beyond nodes, edges and labels. Empty for a trace.
+/// Contents of another program's file beyond nodes, edges and labels. Empty for a trace.
 #[derive(Clone, Debug, Default)]
 pub struct Foreign {
-    /// What was left out of the file, and what else has to be known of it, a sentence each.
+    /// Warnings about left-out parts of the file and the like, a sentence each.
     pub warnings: Vec<String>,
-    /// The node that was looked at when it was saved.
+    /// Node that was selected when the file was saved (`clickedId`).
     pub clicked: Option<NodeId>,
-    /// What it says of why heads looked where they looked.
+    /// QK attributions of attention features.
     pub attention: Attention,
-    /// What is written again as it was.
+    /// Fields that are written again as they were.
     pub unread: Unread,
 }
 
-/// What a file says and this program does not use, so that it is written again as it was: keys that are not known, and
-/// those of which the value would be written in another way.
+/// Fields of a file that this program does not use, kept so that they are written again as they were: unknown keys, and
+/// keys whose value this program would write in another way.
 #[derive(Clone, Debug, Default)]
 pub struct Unread {
-    /// Beside the metadata, the parameters, nodes and links.
+    /// Fields beside the metadata, the parameters, nodes and links.
     pub top: Fields,
-    /// All of the metadata.
+    /// All fields of the metadata.
     pub metadata: Fields,
-    /// All of the parameters.
+    /// All fields of the parameters (`qParams`).
     pub q_params: Fields,
-    /// Of nodes.
+    /// Fields of nodes.
     pub nodes: HashMap<NodeId, Fields>,
-    /// Of links, by source and target.
+    /// Fields of links, by source and target.
     pub links: BTreeMap<(NodeId, NodeId), Fields>,
 }

@@ -1,32 +1,31 @@
-//! How much each node matters for the traced outputs, through every path (Ameisen et al. 2025, appendix "Graph
-//! pruning").
+//! Influence of each node on the traced outputs, through every path (Ameisen et al. 2025, appendix "Graph pruning").
 
-use crate::graph::{AttributionGraph, NodeKind};
+use crate::graph::{AttributionGraph, Edge, Kept, NodeKind};
 use crate::ids::{EdgeId, NodeId};
 
-/// Sums of absolute inputs below this count as this, as in circuit-tracer: an empty row stays empty.
+/// Least divisor of a row's absolute sum, as in circuit-tracer: an empty row stays empty.
 const LEAST_TOTAL: f64 = 1e-10;
 
-/// Of what a graph's edges give the influence, and whether its file says more.
+/// Graph that the influence computed from the edges is of, and the influence that the file gives.
 ///
 /// Influence is that of the graph as it was traced. A file that was pruned before it was written no longer gives it:
-/// what can be computed of it is the influence among what is left, which is called recomputed.
+/// only the influence in the remaining graph can be computed, which is called recomputed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum InfluenceOf {
-    /// The graph holds all that was traced: its influence is computed.
+    /// Graph that holds all that was traced: its influence is computed.
     #[default]
     Whole,
-    /// The file gives the [`cumulative`] scores of the graph as it was traced, `[N]`; `None` for a node without one.
+    /// Pruned graph whose file gives the [`cumulative`] scores of the traced one, `[N]`; `None` for a node without one.
     File(Vec<Option<f32>>),
-    /// The graph was pruned before, and its file gives no scores.
+    /// Pruned graph whose file gives no scores.
     Unknown,
 }
 
-/// The influence of each node on the traced outputs, `[N]`.
+/// Computes the influence of each node on the traced outputs, `[N]`.
 ///
 /// With `N` the matrix of absolute direct effects, each row divided by its sum, and `p` the probabilities at the
-/// logits, it is `p^T (N + N^2 + ...)`. The graph has no cycles, so one sweep from the logits down gives the sum. Of
-/// one that has a cycle all the same it is NaN.
+/// logits, it is `p^T (N + N^2 + ...)`. The graph has no cycles, so one sweep from the logits down gives the sum. For a
+/// graph that has a cycle all the same it is NaN.
 pub fn influence(graph: &AttributionGraph) -> Vec<f64> {
     if graph.is_cyclic() {
         return vec![f64::NAN; graph.n_nodes()];
@@ -42,11 +41,11 @@ pub fn influence(graph: &AttributionGraph) -> Vec<f64> {
     influence
 }
 
-/// Each edge between kept nodes, and its share of the influence that flows through its target, with rows normalised
-/// over what is kept: `N'[target, source] * (influence'[target] + p[target])`.
+/// Computes for each edge between kept nodes its share of the influence that flows through its target, with rows
+/// normalised over the kept edges: `N'[target, source] * (influence'[target] + p[target])`.
 ///
-/// Computed in the sweep that computes the kept graph's influence, of which these are the summands. Normalisation is
-/// over the kept edges that are stored; what a sparse trace left out is no edge here.
+/// Computed in the sweep for the kept graph's influence, of which these are the summands. Normalisation is over the
+/// kept edges that are stored; what a sparse trace left out is no edge here.
 pub(super) fn edge_influence(graph: &AttributionGraph, kept: &[bool]) -> (Vec<EdgeId>, Vec<f32>) {
     let mut influence = vec![0.0; graph.n_nodes()];
     let (mut edges, mut scores) = (Vec::new(), Vec::new());
@@ -71,7 +70,28 @@ pub(super) fn edge_influence(graph: &AttributionGraph, kept: &[bool]) -> (Vec<Ed
     (edges, scores)
 }
 
-/// The share of the total influence that is held by the nodes at least as influential as each node, `[N]`.
+/// The kept edges, and the influence that flows through each: `N[target, source] * (influence[target] + p[target])`, with
+/// rows normalised over the kept edges. None where links form a cycle.
+pub fn flows(graph: &AttributionGraph, kept: &Kept) -> Vec<(Edge, f64)> {
+    if graph.is_cyclic() {
+        return Vec::new();
+    }
+    let mut influence = vec![0.0; graph.n_nodes()];
+    let mut flows = Vec::with_capacity(kept.n_edges());
+    for &target in graph.topological_order().iter().rev() {
+        let first = flows.len();
+        flows.extend(kept.incoming(graph, target).map(|edge| (edge, f64::from(edge.weight.abs()))));
+        let total: f64 = flows[first..].iter().map(|(_, weight)| weight).sum();
+        let factor = pull(graph, &influence, target) / total.max(LEAST_TOTAL);
+        for (edge, flow) in &mut flows[first..] {
+            *flow *= factor;
+            influence[edge.source.index()] += *flow;
+        }
+    }
+    flows
+}
+
+/// Computes the share of the total influence held by the nodes at least as influential as each node, `[N]`.
 ///
 /// Low means important. Of nodes with equal influence the earlier one comes first; without any influence at all
 /// every node is at 1, and where influence is NaN, so is this.
@@ -91,7 +111,7 @@ pub fn cumulative(influence: &[f64]) -> Vec<f32> {
     cumulative
 }
 
-/// What a node passes on to its inputs: its influence, and its probability where it is a logit.
+/// Returns the influence that a node passes on to its inputs: its own, and its probability where it is a logit.
 pub(super) fn pull(graph: &AttributionGraph, influence: &[f64], node: NodeId) -> f64 {
     influence[node.index()]
         + match graph.node(node).kind {

@@ -1,5 +1,5 @@
-//! Interventions as a person puts them together: values, to be kept, undone and saved. What they do to a model stands in
-//! [`crate::intervention`].
+//! Interventions as the user puts them together: values, to be kept, undone and saved. [`crate::intervention`] runs
+//! them on a model.
 
 use crate::graph::FeatureAt;
 use crate::ids::{FeatureId, Layer};
@@ -13,13 +13,13 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Positions {
-    /// This one.
+    /// One position.
     At(i32),
-    /// From the first up to but not including the second.
+    /// Positions from the first up to but not including the second.
     Range(i32, i32),
-    /// This one and all behind it, those of generated tokens too.
+    /// Position and all behind it, those of generated tokens too.
     From(i32),
-    /// All, those of generated tokens too; also the leading special token's, which `1..` leaves out.
+    /// All positions, those of generated tokens too; also the leading special token's, which `1..` leaves out.
     All,
 }
 
@@ -68,11 +68,11 @@ impl From<Positions> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
-    /// The layer that the feature reads from.
+    /// Layer that the feature reads from.
     pub layer: Layer,
-    /// Which feature of the layer it is.
+    /// Index of the feature in its layer.
     pub feature: FeatureId,
-    /// Where.
+    /// Positions in the prompt.
     pub positions: Positions,
 }
 
@@ -107,49 +107,49 @@ impl fmt::Display for Site {
     }
 }
 
-/// What is done to features. Activations are in the transcoder's own units.
+/// Action on features. Activations are in the transcoder's own units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
-    /// Their activations are set to 0.
+    /// Activations set to 0.
     Ablate,
-    /// They are set to a value.
+    /// Activations set to a value.
     Set {
-        /// The activation.
+        /// Activation.
         to: f32,
     },
-    /// They are set to a multiple of their base activations.
+    /// Activations set to a multiple of the base activations.
     Scale {
-        /// The factor.
+        /// Factor.
         by: f32,
     },
-    /// Something is added to their base activations.
+    /// Number added to the base activations.
     Add {
-        /// How much.
+        /// Summand.
         amount: f32,
     },
-    /// They are set to 0, and other features to multiples of what they were elsewhere: of another prompt at a matched
-    /// position, or of another supernode. A feature that is among both is set to the latter.
+    /// Activations set to 0, and other features set to multiples of their activations elsewhere: in another prompt at a
+    /// matched position, or in another supernode. A feature that is among both is set to the latter.
     Swap {
-        /// Which features, here, and their activations there.
+        /// Features to set here, with their activations there.
         features: Vec<Donor>,
-        /// What the activations are multiplied by.
+        /// Factor on these activations.
         factor: f32,
     },
 }
 
-/// A feature that is put in by a swap.
+/// A feature that a swap puts in.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Donor {
-    /// Which feature, and the position where it is put.
+    /// Feature, and the position where it is put.
     #[serde(flatten)]
     pub at: FeatureAt,
-    /// Its activation where it was taken from.
+    /// Activation where it was taken from.
     pub activation: f32,
 }
 
 impl Action {
-    /// How strong it is: what a dose sweep varies. A factor on the base activation for ablating (0) and scaling, a
+    /// Returns the strength, which a dose sweep varies: a factor on the base activation for ablating (0) and scaling, a
     /// factor on the donors' activations for a swap, the value itself for setting and adding.
     pub fn dose(&self) -> f32 {
         match self {
@@ -159,7 +159,7 @@ impl Action {
         }
     }
 
-    /// As [`Action::from_str`] reads it; of a swap its factor.
+    /// Returns the text that [`Action::from_str`] reads; of a swap its factor.
     pub fn brief(&self) -> String {
         match self {
             Self::Ablate => "off".to_owned(),
@@ -169,7 +169,7 @@ impl Action {
         }
     }
 
-    /// The same at another dose; ablating becomes scaling.
+    /// Returns the same action at another dose; ablating becomes scaling.
     pub fn at_dose(&self, dose: f32) -> Self {
         match self {
             Self::Ablate if dose == 0.0 => Self::Ablate,
@@ -184,7 +184,7 @@ impl Action {
 impl FromStr for Action {
     type Err = String;
 
-    /// A value to set to, `xN` for a factor, `+N` or `+-N` for an addition, `off` or 0 for ablating.
+    /// Reads a value to set to, `xN` for a factor, `+N` or `+-N` for an addition, `off` or 0 for ablating.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let number = |text: &str| text.trim().parse::<f32>().map_err(|_| format!("{text:?} is no number"));
@@ -220,22 +220,22 @@ impl fmt::Display for Action {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intervention {
-    /// What it is called.
+    /// Name of the intervention.
     pub name: String,
-    /// On which features.
+    /// Features it acts on.
     pub sites: Vec<Site>,
-    /// What is done to them.
+    /// Action on these features.
     pub action: Action,
-    /// Whether it is left out for now.
+    /// True where it is left out for now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
 }
 
-/// What stays as it was in the base run; [`crate::intervention::Mode`] says it exactly.
+/// Parts of the base run that stay frozen, as [`crate::intervention::Mode`] defines them exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Freeze {
-    /// Attention patterns, norms and feature outputs: what the graph's edges say.
+    /// Attention patterns, norms and feature outputs, as along the graph's edges.
     Direct,
     /// Attention patterns.
     FrozenAttention,
@@ -245,10 +245,10 @@ pub enum Freeze {
 }
 
 impl Freeze {
-    /// All of them.
+    /// All modes.
     pub const ALL: [Self; 3] = [Self::Direct, Self::FrozenAttention, Self::Free];
 
-    /// What it is called.
+    /// Returns the name of the mode.
     pub fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -261,7 +261,7 @@ impl Freeze {
 /// Reads layers as `A..B`, from A up to but not including B.
 ///
 /// # Errors
-/// It is written in another way, or there are none between A and B.
+/// Fails where it is written in another way, or there are none between A and B.
 pub fn layer_range(text: &str) -> Result<Range<usize>, String> {
     let wrong = || "it has to be A..B, from layer A up to but not including B".to_owned();
     let (start, end) = text.trim().split_once("..").ok_or_else(wrong)?;
@@ -273,19 +273,19 @@ pub fn layer_range(text: &str) -> Result<Range<usize>, String> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interventions {
-    /// What stays as it was.
+    /// Parts of the base run that stay frozen.
     #[serde(default)]
     pub freeze: Freeze,
-    /// For [`Freeze::Direct`], the layers whose feature outputs stay and are written into; all where it is `None`.
+    /// For [`Freeze::Direct`], the layers whose feature outputs are frozen and written into; all where it is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Range<usize>>,
-    /// In the order in which they were added.
+    /// Interventions, in the order in which they were added.
     #[serde(default)]
     pub list: Vec<Intervention>,
 }
 
 impl Interventions {
-    /// Whether there is nothing to be made.
+    /// Returns true where there is nothing to be run.
     pub fn is_idle(&self) -> bool {
         self.list.iter().all(|intervention| intervention.muted)
     }

@@ -1,34 +1,34 @@
-//! The strongest way down from a node: a first answer to "why".
+//! The strongest path down from a node: a first answer to "why".
 
 use crate::graph::{AttributionGraph, Edge, Kept};
 use crate::ids::NodeId;
 
-/// Edges that are looked at for one way, at most: more than any real graph's way passes, and a few milliseconds.
+/// Edges examined for one path, at most: more than any real graph's path passes, and a few milliseconds.
 const MOST_EDGES: usize = 1 << 20;
 
-/// Where a [`MainPath`] ends.
+/// End of a [`MainPath`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathEnd {
-    /// At a node without explained inputs.
+    /// Node without explained inputs.
     #[default]
     Source,
-    /// Before a node that it has passed already: its links form a cycle.
+    /// Node that the path has passed already: the links form a cycle.
     Cycle,
-    /// Where it was given up as too long.
+    /// Limit on the number of edges examined.
     TooLong,
 }
 
-/// The strongest way from a node down to a token.
+/// Strongest path from a node down to a token.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MainPath {
-    /// Its edges, the node's own input first.
+    /// Edges, the node's own input first.
     pub edges: Vec<Edge>,
-    /// Where it ends.
+    /// End of the path.
     pub end: PathEnd,
 }
 
-/// From node to node over the strongest kept input, errors passed over. No node is passed twice, and no more than a
-/// million edges are looked at, whatever the graph.
+/// Follows the strongest kept input from node to node, errors passed over. No node is passed twice, and no more than a
+/// million edges are examined, whatever the graph.
 pub fn main_path(graph: &AttributionGraph, kept: &Kept, from: NodeId) -> MainPath {
     let mut path = MainPath::default();
     let mut seen = std::collections::HashSet::from([from]);

@@ -1,4 +1,4 @@
-//! What of a graph is kept, and the kept subgraph as petgraph walks it.
+//! The kept part of a graph, and that subgraph as petgraph walks it.
 
 use crate::graph::{AttributionGraph, Edge, InfluenceOf};
 use crate::ids::{EdgeId, NodeId};
@@ -6,7 +6,7 @@ use petgraph::visit::{Dfs, EdgeFiltered, Reversed, VisitMap, Visitable};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// What is kept of a graph. A kept edge has both ends kept. Where pruning goes by what is computed, a kept feature or
+/// Kept part of a graph. A kept edge has both ends kept. Where pruning goes by computed influence, a kept feature or
 /// error node leads to a logit, and a kept feature is reached from a token or an error node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
@@ -14,41 +14,41 @@ pub struct Kept {
     edges: Vec<bool>,
     n_nodes: usize,
     n_edges: usize,
-    /// Each node's influence as the edges of the graph give it, kept or not, `[N]`.
+    /// Influence of each node by the edges of the graph, kept or not, `[N]`.
     pub influence: Vec<f64>,
-    /// Each node's [`cumulative`](crate::graph::cumulative()) score of that influence, `[N]`.
+    /// [`cumulative`](crate::graph::cumulative()) score of each node by that influence, `[N]`.
     pub cumulative: Vec<f32>,
     influence_of: Arc<InfluenceOf>,
 }
 
 impl Kept {
-    /// Whether a node is kept.
+    /// Returns true where a node is kept.
     pub fn has_node(&self, id: NodeId) -> bool {
         self.nodes[id.index()]
     }
 
-    /// Whether an edge is kept.
+    /// Returns true where an edge is kept.
     pub fn has_edge(&self, id: EdgeId) -> bool {
         self.edges[id.index()]
     }
 
-    /// Whether each edge is kept, `[E]`.
+    /// Returns true for each kept edge, `[E]`.
     pub(super) fn edge_mask(&self) -> &[bool] {
         &self.edges
     }
 
-    /// How many nodes are kept.
+    /// Returns the number of kept nodes.
     pub fn n_nodes(&self) -> usize {
         self.n_nodes
     }
 
-    /// How many edges are kept.
+    /// Returns the number of kept edges.
     pub fn n_edges(&self) -> usize {
         self.n_edges
     }
 
-    /// A node's influence: the share of all influence that the nodes hold which are at least as influential. Low is
-    /// important. It is the file's where that gives it; `None` where it is not known.
+    /// Returns a node's cumulative influence score: the share of all influence held by the nodes at least as
+    /// influential. Low is important. It is the file's where that gives it; `None` where it is unknown.
     pub fn influence_of(&self, id: NodeId) -> Option<f32> {
         match &*self.influence_of {
             InfluenceOf::Whole => self.computed(id),
@@ -57,21 +57,21 @@ impl Kept {
         }
     }
 
-    /// The same among what is left of a graph that was pruned before; `None` where nothing was, or where a cycle leaves it
-    /// undefined.
+    /// Returns the same score in the remaining graph, where that was pruned before; `None` where it was not, or where a
+    /// cycle leaves it undefined.
     pub fn recomputed(&self, id: NodeId) -> Option<f32> {
         if *self.influence_of == InfluenceOf::Whole { None } else { self.computed(id) }
     }
 
-    /// The kept nodes, the most influential ones first.
+    /// Returns the kept nodes, the most influential ones first.
     pub fn ranked(&self) -> Vec<NodeId> {
         let mut nodes: Vec<_> = self.node_ids().collect();
         nodes.sort_by(|a, b| self.by_influence(*a, *b));
         nodes
     }
 
-    /// Which of two nodes comes first where the most influential one does: by influence, where that is not known by what is
-    /// recomputed. What has none comes last.
+    /// Compares two nodes, the more influential one first: by influence, where that is unknown by recomputed influence.
+    /// A node with neither comes last.
     pub fn by_influence(&self, a: NodeId, b: NodeId) -> Ordering {
         let cumulative = |id: NodeId| match &*self.influence_of {
             InfluenceOf::File(scores) => scores[id.index()].unwrap_or(f32::INFINITY),
@@ -85,22 +85,22 @@ impl Kept {
         Some(self.cumulative[id.index()]).filter(|share| share.is_finite())
     }
 
-    /// The kept nodes, ascending.
+    /// Iterates over the kept nodes, ascending.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes.iter().enumerate().filter(|(_, kept)| **kept).map(|(at, _)| NodeId::from(at))
     }
 
-    /// The kept edges into a node, by source. `graph` is the graph that was pruned.
+    /// Iterates over the kept edges into a node, by source. `graph` is the graph that was pruned.
     pub fn incoming<'a>(&'a self, graph: &'a AttributionGraph, target: NodeId) -> impl Iterator<Item = Edge> + 'a {
         graph.incoming(target).filter(|edge| self.has_edge(edge.id))
     }
 
-    /// The kept edges out of a node, by target. `graph` is the graph that was pruned.
+    /// Iterates over the kept edges out of a node, by target. `graph` is the graph that was pruned.
     pub fn outgoing<'a>(&'a self, graph: &'a AttributionGraph, source: NodeId) -> impl Iterator<Item = Edge> + 'a {
         graph.outgoing(source).filter(|edge| self.has_edge(edge.id))
     }
 
-    /// Nodes, and edges of which the ends are among them.
+    /// Keeps nodes, and those of the edges whose ends are among them.
     pub(super) fn of(
         graph: &AttributionGraph,
         nodes: Vec<bool>,
@@ -121,7 +121,7 @@ impl Kept {
         }
     }
 
-    /// What is left where only some nodes and some of the edges between them are wanted.
+    /// Narrows the kept part to some of its nodes and some of the edges between them.
     pub fn narrowed(
         &self,
         graph: &AttributionGraph,
@@ -150,12 +150,12 @@ impl Kept {
         }
     }
 
-    /// What is left of the candidate nodes and edges once dangling nodes are gone: features and errors that lead
-    /// nowhere, and features that come from nowhere. A candidate edge has both ends among the candidate nodes. Nodes of
-    /// kinds that this program does not trace are held to what an error is held to: they need not have inputs.
+    /// Keeps the candidate nodes and edges without the dangling nodes: features and errors that lead nowhere, and
+    /// features without inputs. A candidate edge has both ends among the candidate nodes. Nodes of kinds that this
+    /// program does not trace are treated as errors are: they need no inputs.
     ///
-    /// circuit-tracer drops nodes without an edge out or in until nothing changes. Without cycles what survives that
-    /// is what lies on a path from a token or an error to a logit: two searches, and no rounds.
+    /// circuit-tracer drops nodes without an edge out or in until nothing changes. Without cycles the survivors are the
+    /// nodes on a path from a token or an error to a logit: two searches, and no rounds.
     pub(super) fn without_dangling(
         graph: &AttributionGraph,
         candidate_nodes: Vec<bool>,
@@ -186,7 +186,7 @@ impl Kept {
     }
 }
 
-/// Everything from which a logit is reached over kept edges.
+/// Returns all nodes from which a logit is reached over kept edges.
 fn ancestors_of_logits(graph: &AttributionGraph, edges: &[bool]) -> <AttributionGraph as Visitable>::Map {
     let kept = EdgeFiltered::from_fn(graph, |edge: Edge| edges[edge.id.index()]);
     let upstream = Reversed(&kept);

@@ -1,4 +1,4 @@
-//! Graphs of several prompts as one, which knows of everything in it where it occurs.
+//! Graphs of several prompts merged into one, in which each node knows the graphs where it occurs.
 
 use crate::graph::{
     Difference, Document, Edited, Extent, FileNames, GraphError, InfluenceOf, Labelled, Labels, Origin, Overlay,
@@ -8,36 +8,36 @@ use crate::ids::NodeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Where a node of a merged graph occurs.
+/// Occurrence of a node of a merged graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occurrence {
     /// In all of the graphs; of two graphs, much the same in both.
     Everywhere,
-    /// In both of two graphs, and it differs by more than [`CHANGED`](crate::graph::CHANGED).
+    /// In both of two graphs, with a difference of more than [`CHANGED`](crate::graph::CHANGED).
     Changed,
-    /// In one alone: which, from 0.
+    /// In one graph alone, with its index.
     Only(usize),
-    /// In so many, which are neither one nor all.
+    /// In this number of graphs, which are neither one nor all.
     In(usize),
 }
 
-/// Where the nodes of a merged graph occur.
+/// Occurrences of the nodes of a merged graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrences {
-    /// How many graphs it was merged of.
+    /// Number of graphs merged.
     pub n_graphs: usize,
     of: Vec<Occurrence>,
 }
 
 impl Occurrences {
-    /// Where a node occurs.
+    /// Returns the occurrence of a node.
     pub fn of(&self, node: NodeId) -> Occurrence {
         self.of[node.index()]
     }
 }
 
 impl Overlay<'_> {
-    /// Where each node of the [merged](Overlay::merged) graph occurs.
+    /// Returns the occurrences of the nodes of the [merged](Overlay::merged) graph.
     pub fn occurrences(&self) -> Occurrences {
         let n_graphs = self.n_graphs();
         let occurrence = |(at, node): (usize, &super::OverlayNode)| {
@@ -53,8 +53,8 @@ impl Overlay<'_> {
     }
 }
 
-/// Two different names of a model or a transcoder among what graphs say of themselves: then features of the same index
-/// may not be the same ones.
+/// Returns two different names of a model or a transcoder among the origins of graphs, if any: then features of the
+/// same index may not be the same ones.
 pub fn unlike<'a>(origins: &[&'a Origin]) -> Option<[&'a str; 2]> {
     let (first, others) = origins.split_first()?;
     let names = |origin: &'a Origin| [origin.model.as_str(), origin.transcoder.as_str()];
@@ -62,8 +62,8 @@ pub fn unlike<'a>(origins: &[&'a Origin]) -> Option<[&'a str; 2]> {
     pairs.map(|(a, b)| [a, b]).find(|[a, b]| !a.is_empty() && !b.is_empty() && a != b)
 }
 
-/// An overlay as a graph of its own, to be walked and exported: see [`Overlay::merged`]. What its features are called
-/// stands behind the marks of where they occur. `parts` are the graphs of the overlay, in its order.
+/// Merges an overlay into a graph of its own, to be walked and exported: see [`Overlay::merged`]. The features' labels
+/// follow the marks of where they occur. `parts` are the graphs of the overlay, in its order.
 ///
 /// # Errors
 /// As [`Overlay::merged`].
@@ -105,7 +105,8 @@ pub fn merged(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> Result<D
     })
 }
 
-/// What the features of an overlay are known by in the files of its parts; dictionaries only where all parts have the same.
+/// Returns the names of an overlay's features in the files of its parts; dictionaries only where all parts have the
+/// same.
 fn file_names(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> FileNames {
     let dictionaries: Vec<&[String]> = parts.iter().map(|(document, _)| document.graph.dictionaries()).collect();
     if dictionaries.windows(2).any(|pair| pair[0] != pair[1]) {

@@ -1,4 +1,4 @@
-//! The attribution graph and everything that can be said of it without files, tensors or a terminal.
+//! The attribution graph and all computations on it without files, tensors or a terminal.
 
 mod align;
 mod attention;
@@ -35,7 +35,7 @@ mod validate;
 mod view;
 
 pub use align::align;
-pub use attention::{Attention, QkNode, QkOnly, QkTrace};
+pub use attention::{Attention, Head, HeadTrace, QkNode, QkOnly, QkTrace};
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
 pub use densities::Densities;
@@ -43,7 +43,7 @@ pub use document::{Document, Extent, Origin, Page, SourceSet};
 pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use file_names::{FeatureNumber, FileNames};
 pub use foreign::{Fields, Foreign, Unread};
-pub use influence::{InfluenceOf, cumulative, influence};
+pub use influence::{InfluenceOf, cumulative, flows, influence};
 pub use intervention::{Action, Donor, Freeze, Intervention, Interventions, Positions, Site, layer_range};
 pub use main_path::{MainPath, PathEnd, main_path};
 pub use mask::Kept;
@@ -54,10 +54,10 @@ pub use node::{Node, NodeKind, OtherKind, Token};
 pub use numbers::{Numbers, Store};
 pub use overlay::{CHANGED, Difference, Overlay, OverlayEdge, OverlayError, OverlayNode};
 pub use paths::{Path, Paths, paths, strongest_through};
-pub use proposals::{Likeness, Proposal, proposals};
+pub use proposals::{Proposal, SimilarityBounds, proposals};
 pub use prune::{Thresholds, prune, prune_by_density};
 pub use scores::{Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores};
 pub use selection::{Part, Selection};
-pub use stability::{CORE, NOISE, Stability, Standing, stability, usual_grid};
+pub use stability::{CORE, NOISE, Stability, StabilityClass, stability, usual_grid};
 pub use supernode::{SuperEdge, Supernode, SupernodeGraph, supernodes};
 pub use trace::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};

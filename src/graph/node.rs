@@ -1,4 +1,4 @@
-//! What a node of an attribution graph is.
+//! Nodes of an attribution graph.
 
 use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
@@ -7,58 +7,58 @@ use std::sync::Arc;
 /// A token of the prompt as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// Its vocabulary index.
+    /// Vocabulary index.
     pub id: u32,
-    /// Its text as the tokenizer gives it, control characters included: it is escaped before it is shown.
+    /// Text as the tokenizer gives it, control characters included: it is escaped before it is shown.
     pub text: String,
 }
 
-/// The four kinds of node (Ameisen et al. 2025, "Attribution graphs"), and what other programs' files add to them.
+/// Kind of a node: the four of Ameisen et al. 2025, "Attribution graphs", and those that other programs' files add.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
     /// A transcoder feature that is active at a position.
     Feature {
-        /// The layer that the feature reads from.
+        /// Layer that the feature reads from.
         layer: Layer,
-        /// Where it is active.
+        /// Position where it is active.
         position: Position,
-        /// Which feature of the layer it is.
+        /// Index of the feature in its layer.
         feature: FeatureId,
     },
-    /// What the transcoder misses of an MLP's output: feature output minus reconstruction.
+    /// Error node of an MLP: feature output minus reconstruction.
     Error {
-        /// The MLP's layer.
+        /// Layer of the MLP.
         layer: Layer,
-        /// The place in the prompt.
+        /// Position in the prompt.
         position: Position,
     },
     /// A token's embedding.
     Token {
-        /// The place in the prompt.
+        /// Position in the prompt.
         position: Position,
-        /// Its vocabulary index.
+        /// Vocabulary index.
         id: u32,
     },
-    /// An output that is traced: a token's logit, or a custom direction.
+    /// Traced output: a token's logit, or a custom direction.
     Logit {
-        /// The last position of the prompt.
+        /// Last position of the prompt.
         position: Position,
-        /// The vocabulary index; of a custom direction, vocabulary size + its index among the targets.
+        /// Vocabulary index; of a custom direction, vocabulary size + its index among the targets.
         id: u32,
-        /// The softmax probability; of a custom direction, its weight.
+        /// Softmax probability; of a custom direction, its weight.
         probability: f32,
-        /// The token's text, or what else the output is called.
+        /// Text of the token, or the name of the direction.
         text: String,
     },
-    /// A node of a kind that this program does not trace, from a file: kept and drawn as it is.
+    /// Node of a kind that this program does not trace, from a file: kept and drawn as it is.
     Other {
-        /// The layer that it stands in, where the file gives one.
+        /// Layer, where the file gives one.
         layer: Option<Layer>,
-        /// The place in the prompt.
+        /// Position in the prompt.
         position: Position,
-        /// What the file calls its kind, such as `lorsa`.
+        /// Kind, as the file calls it, such as `lorsa`.
         kind: Arc<str>,
-        /// Its id in the file.
+        /// Id in the file.
         name: Arc<str>,
     },
 }
@@ -68,16 +68,16 @@ pub enum NodeKind {
 pub enum OtherKind {
     /// A feature of a sparse attention layer (`lorsa`).
     Attention,
-    /// What such a layer misses of an attention's output.
+    /// Error node of a sparse attention layer: the part of an attention's output that the layer misses.
     AttentionError,
-    /// What a bias adds.
+    /// Bias node.
     Bias,
-    /// Any other.
+    /// Any other kind.
     Unknown,
 }
 
 impl OtherKind {
-    /// The kind that a file calls so.
+    /// Returns the kind of this name in a file.
     pub fn called(name: &str) -> Self {
         match name {
             "lorsa" => Self::Attention,
@@ -91,14 +91,14 @@ impl OtherKind {
 /// A node of an attribution graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// What it is and where.
+    /// Kind, with its coordinates.
     pub kind: NodeKind,
-    /// A feature's activation, or what a file gives for that of a node of a kind of its own; else `None`.
+    /// Activation of a feature, or of a node of another kind where its file gives one; else `None`.
     pub activation: Option<f32>,
 }
 
 impl Node {
-    /// The place in the prompt.
+    /// Returns the position in the prompt.
     pub fn position(&self) -> Position {
         match self.kind {
             NodeKind::Feature { position, .. }
@@ -109,7 +109,7 @@ impl Node {
         }
     }
 
-    /// The layer of a feature or an error node, and of another where a file gives one.
+    /// Returns the layer of a feature or an error node, and of another where a file gives one.
     pub fn layer(&self) -> Option<Layer> {
         match self.kind {
             NodeKind::Feature { layer, .. } | NodeKind::Error { layer, .. } => Some(layer),
@@ -118,7 +118,7 @@ impl Node {
         }
     }
 
-    /// Which of the kinds it is that only other programs' files hold.
+    /// Returns its kind among those that only other programs' files hold; `None` for the four kinds that are traced.
     pub fn other_kind(&self) -> Option<OtherKind> {
         match &self.kind {
             NodeKind::Other { kind, .. } => Some(OtherKind::called(kind)),
@@ -126,22 +126,22 @@ impl Node {
         }
     }
 
-    /// Whether it is a feature.
+    /// Returns true where it is a feature.
     pub fn is_feature(&self) -> bool {
         matches!(self.kind, NodeKind::Feature { .. })
     }
 
-    /// Whether it is an error node.
+    /// Returns true where it is an error node.
     pub fn is_error(&self) -> bool {
         matches!(self.kind, NodeKind::Error { .. })
     }
 
-    /// Whether it is a token's embedding.
+    /// Returns true where it is a token's embedding.
     pub fn is_token(&self) -> bool {
         matches!(self.kind, NodeKind::Token { .. })
     }
 
-    /// Whether it is an output.
+    /// Returns true where it is a logit node.
     pub fn is_logit(&self) -> bool {
         matches!(self.kind, NodeKind::Logit { .. })
     }

@@ -1,41 +1,41 @@
-//! Numbers that may be too many for memory.
+//! Lists of numbers that may be too long for memory.
 
 use std::fmt;
 use std::io;
 use std::ops::{Deref, Range};
 
-/// Numbers that grow at their end: in memory, or wherever a [`Store`] keeps them. A clone is always in memory.
+/// Numbers that grow at their end: in memory, or in a [`Store`]. A clone is always in memory.
 #[derive(Debug)]
 pub enum Numbers<T> {
-    /// In memory.
+    /// Numbers in memory.
     Held(Vec<T>),
-    /// Elsewhere.
+    /// Numbers elsewhere.
     Stored(Box<dyn Store<T>>),
 }
 
-/// Where numbers are kept that would not fit into memory, such as a mapped file.
+/// Store of numbers that would not fit into memory, such as a mapped file.
 pub trait Store<T>: fmt::Debug + Send + Sync {
-    /// All of them. Memory is taken as they are looked at.
+    /// Returns all numbers. Memory is taken as they are read.
     fn all(&self) -> &[T];
 
-    /// Gives back the memory that looking at `range` took.
+    /// Gives back the memory that reading `range` took.
     fn release(&self, range: Range<usize>);
 
-    /// Puts `more` at the end.
+    /// Appends `more`.
     ///
     /// # Errors
-    /// There is no room; then nothing has changed.
+    /// Fails where there is no room; then nothing has changed.
     fn append(&mut self, more: &[T]) -> io::Result<()>;
 
-    /// Lets go of all but the first `n`.
+    /// Drops all but the first `n`.
     fn truncate(&mut self, n: usize);
 }
 
 impl<T: Copy> Numbers<T> {
-    /// Puts `more` at the end.
+    /// Appends `more`.
     ///
     /// # Errors
-    /// There is no room where they are stored.
+    /// Fails where there is no room in the store.
     pub fn append(&mut self, more: &[T]) -> io::Result<()> {
         match self {
             Self::Held(numbers) => {
@@ -46,7 +46,7 @@ impl<T: Copy> Numbers<T> {
         }
     }
 
-    /// Lets go of all but the first `n`.
+    /// Drops all but the first `n`.
     pub fn truncate(&mut self, n: usize) {
         match self {
             Self::Held(numbers) => numbers.truncate(n),
@@ -54,14 +54,14 @@ impl<T: Copy> Numbers<T> {
         }
     }
 
-    /// Says that `range` is not looked at again soon.
+    /// Gives back the memory of `range`, which is not read again soon.
     pub fn release(&self, range: Range<usize>) {
         if let Self::Stored(store) = self {
             store.release(range);
         }
     }
 
-    /// All numbers one after another, released as they go by.
+    /// Iterates over all numbers, each released once it is passed.
     pub fn each(&self) -> impl Iterator<Item = T> + '_ {
         const PART: usize = 1 << 16;
         (0..self.len()).step_by(PART).flat_map(|start| {

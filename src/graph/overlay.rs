@@ -1,4 +1,4 @@
-//! Graphs of several prompts laid over each other: what they share, and what only some hold.
+//! Overlay of the graphs of several prompts: the parts that they share, and those that only some hold.
 
 use crate::graph::align::align;
 use crate::graph::{AttributionGraph, GraphError, GraphInfo, Kept, Labelled, Labels, Node, NodeKind, Token};
@@ -7,28 +7,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// What differs by more than this share of the larger of two is changed.
+/// Least share of the larger of two numbers by which they differ where something counts as changed.
 pub const CHANGED: f64 = 0.2;
 
-/// Graphs that cannot be laid over each other.
+/// Error of overlaying graphs.
 #[derive(Debug, Error, PartialEq)]
 pub enum OverlayError {
-    /// One alone says nothing.
+    /// Fewer than two graphs.
     #[error("it takes at least two graphs to compare")]
     TooFew,
-    /// They are of different models.
+    /// Graphs of different models.
     #[error("graph {nth} is of a model of {found} layers and the first one of {wanted}; compare graphs of one model")]
     Layers {
-        /// Which, from 1.
+        /// Number of the graph, from 1.
         nth: usize,
-        /// Its layers.
+        /// Layers of its model.
         found: usize,
-        /// Those of the first.
+        /// Layers of the first graph's model.
         wanted: usize,
     },
 }
 
-/// What makes nodes of two graphs the same one. Ordered as circuit-tracer orders nodes.
+/// Identity of a node across graphs. Ordered as circuit-tracer orders nodes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
     Feature(Layer, usize, FeatureId),
@@ -41,43 +41,43 @@ enum Key {
 /// A node that at least one of the graphs keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverlayNode {
-    /// The column that it stands in.
+    /// Column of the node.
     pub column: usize,
-    /// By graph, the node there; `None` where it is not kept.
+    /// Node of each graph; `None` where that does not keep it.
     pub nodes: Vec<Option<NodeId>>,
 }
 
 /// An edge that at least one of the graphs keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverlayEdge {
-    /// An index into [`Overlay::nodes`].
+    /// Source, as an index into [`Overlay::nodes`].
     pub source: usize,
-    /// Another one.
+    /// Target, as an index into [`Overlay::nodes`].
     pub target: usize,
-    /// By graph, the direct effect; `None` where it is not kept.
+    /// Direct effect in each graph; `None` where that does not keep it.
     pub weights: Vec<Option<f32>>,
-    /// By graph, its signed share of all that flows into the target.
+    /// Signed share of the target's input in each graph.
     pub shares: Vec<Option<f64>>,
 }
 
-/// How two graphs stand to something.
+/// Difference between two graphs in a node, an edge or a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
-    /// Both keep it, and it is much the same.
+    /// Kept by both, and much the same.
     Shared,
-    /// Both keep it, and it differs by more than [`CHANGED`].
+    /// Kept by both, with a difference of more than [`CHANGED`].
     Changed,
-    /// Only the first keeps it.
+    /// Kept by the first only.
     OnlyA,
-    /// Only the second keeps it.
+    /// Kept by the second only.
     OnlyB,
 }
 
 impl Difference {
-    /// Each of them.
+    /// All differences.
     pub const ALL: [Self; 4] = [Self::Shared, Self::Changed, Self::OnlyA, Self::OnlyB];
 
-    /// What it is called.
+    /// Returns the name of the difference.
     pub fn name(self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -87,7 +87,7 @@ impl Difference {
         }
     }
 
-    /// How they stand to a number that either may lack.
+    /// Returns the difference between two numbers, either of which may be missing.
     pub fn of(a: Option<f64>, b: Option<f64>) -> Self {
         match (a, b) {
             (Some(a), Some(b)) if (a - b).abs() > CHANGED * a.abs().max(b.abs()) => Self::Changed,
@@ -98,25 +98,25 @@ impl Difference {
     }
 }
 
-/// Several graphs as one.
+/// Several graphs laid over each other.
 #[derive(Clone, Debug)]
 pub struct Overlay<'a> {
     graphs: Vec<&'a AttributionGraph>,
-    /// By column and graph, the position there; `None` where the graph has no such column. The columns are the first graph's
-    /// positions, and in between what of others has no part in it.
+    /// Position of each graph in each column; `None` where the graph has no such column. The columns are the first
+    /// graph's positions, and in between those of the others that align with none of them.
     pub columns: Vec<Vec<Option<Position>>>,
-    /// The nodes, by layer, column and feature.
+    /// Nodes, by layer, column and feature.
     pub nodes: Vec<OverlayNode>,
-    /// The edges, by target, then by source.
+    /// Edges, by target, then by source.
     pub edges: Vec<OverlayEdge>,
 }
 
 impl<'a> Overlay<'a> {
-    /// Lays what is kept of graphs over each other: positions as [`align`] has them against the first graph, features by
-    /// layer, index and column, outputs by token.
+    /// Lays the kept parts of graphs over each other: positions as [`align`] pairs them with the first graph's,
+    /// features by layer, index and column, logits by token.
     ///
     /// # Errors
-    /// There are fewer than two, or they are of models with different numbers of layers.
+    /// Fails where there are fewer than two, or they are of models with different numbers of layers.
     pub fn new(parts: &[(&'a AttributionGraph, &Kept)]) -> Result<Self, OverlayError> {
         let [(first, _), ..] = parts else { return Err(OverlayError::TooFew) };
         if parts.len() < 2 {
@@ -167,12 +167,12 @@ impl<'a> Overlay<'a> {
         Ok(Self { graphs, columns, nodes: found.into_values().collect(), edges: edges.into_values().collect() })
     }
 
-    /// How many graphs there are.
+    /// Returns the number of graphs.
     pub fn n_graphs(&self) -> usize {
         self.graphs.len()
     }
 
-    /// What a column's tokens say; several, one for each text.
+    /// Returns the text of a column's tokens; several, one for each text.
     pub fn column_text(&self, column: usize) -> String {
         let mut texts: Vec<&str> = Vec::new();
         for (graph, position) in self.graphs.iter().zip(&self.columns[column]) {
@@ -182,14 +182,14 @@ impl<'a> Overlay<'a> {
         texts.join("/")
     }
 
-    /// The node as the first graph has it that keeps it: which graph, and its id there.
+    /// Returns the node in the first graph that keeps it: the graph's index, and the node's id there.
     pub fn example(&self, node: usize) -> (usize, NodeId) {
         let held = self.nodes[node].nodes.iter().enumerate().find_map(|(graph, id)| Some((graph, (*id)?)));
         held.expect("a node is held by the graph that it comes from")
     }
 
-    /// How the first two graphs stand to a node: of a feature by its activation, of an output by its probability, of a
-    /// token by what it is.
+    /// Returns the difference between the first two graphs in a node: of a feature by its activation, of a logit by its
+    /// probability, of a token by its id.
     pub fn node_difference(&self, node: usize) -> Difference {
         let value = |graph: usize| {
             let node = self.graphs[graph].node(self.nodes[node].nodes[graph]?);
@@ -209,31 +209,32 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// Whether a node is compared: features, outputs and what only files hold are. What stands below and beside them,
-    /// tokens and errors, is there in any case.
+    /// Returns true where a node is compared: features, logits and kinds that only files hold are. Tokens and errors
+    /// are not, as every graph has them.
     pub fn is_compared(&self, node: usize) -> bool {
         let (graph, id) = self.example(node);
         !matches!(self.graphs[graph].node(id).kind, NodeKind::Token { .. } | NodeKind::Error { .. })
     }
 
-    /// The nodes that are compared to which the first two graphs stand so.
+    /// Iterates over the compared nodes with this difference between the first two graphs.
     pub fn compared(&self, difference: Difference) -> impl Iterator<Item = usize> + '_ {
         (0..self.nodes.len()).filter(move |node| self.is_compared(*node) && self.node_difference(*node) == difference)
     }
 
-    /// How the first two graphs stand to an edge, by its share of what flows into its target.
+    /// Returns the difference between the first two graphs in an edge, by its share of the target's input.
     pub fn edge_difference(&self, edge: &OverlayEdge) -> Difference {
         Difference::of(edge.shares[0], edge.shares[1])
     }
 
-    /// The overlay as a graph of its own: columns as positions, and of what several graphs keep the mean, of activations,
-    /// probabilities and weights.
+    /// Merges the overlay into a graph of its own: columns become positions, and activations, probabilities and weights
+    /// that several graphs keep become their mean.
     ///
-    /// Its labels tell where each feature occurs: `[A]`, `[B]`, `[A=B]` and `[A≠B]` (changed) of two graphs, else `[2/3]`,
-    /// by how many of the graphs keep it, at any column. A feature that stands differently at different columns is `[A~B]`.
+    /// Its labels tell where each feature occurs: `[A]`, `[B]`, `[A=B]` and `[A≠B]` (changed) of two graphs, else
+    /// `[2/3]`, by how many of the graphs keep it, at any column. A feature that differs between columns in this is
+    /// `[A~B]`.
     ///
     /// # Errors
-    /// A node of a kind that this program does not trace closes a cycle.
+    /// Fails where a node of a kind that this program does not trace closes a cycle.
     pub fn merged(&self) -> Result<(AttributionGraph, Labels), GraphError> {
         let tokens = (0..self.columns.len()).map(|column| Token {
             id: self.columns[column]
@@ -315,7 +316,7 @@ fn key(kind: &NodeKind, column: usize) -> Key {
     }
 }
 
-/// By column and graph, the position there.
+/// Returns the position of each graph in each column.
 fn columns(graphs: &[&AttributionGraph]) -> Vec<Vec<Option<Position>>> {
     let n = graphs.len();
     let alone = |graph: usize, position: usize| {
@@ -354,7 +355,8 @@ mod tests {
     use super::*;
     use crate::graph::{Thresholds, prune};
 
-    /// A graph of a prompt of words: a token, feature `f` of layer 0 there, feature 7 of layer 1 at the end, and an output.
+    /// Builds a graph of a prompt of words: a token, feature `f` of layer 0 there, feature 7 of layer 1 at the end, and
+    /// a logit.
     fn graph(words: &str, at: usize, f: u32, activation: f32, output: u32, weight: f32) -> (AttributionGraph, Kept) {
         let id = |word: &str| word.bytes().map(u32::from).sum();
         let tokens: Vec<Token> = words.split(' ').map(|word| Token { id: id(word), text: word.to_owned() }).collect();

@@ -1,4 +1,4 @@
-//! The strongest paths between two nodes, and how much of everything that flows between them they carry.
+//! The strongest paths between two nodes, and the share of everything that flows between them that they carry.
 //!
 //! A path's strength is the product of the normalised signed weights `A[t, s] / in_t` along it, so that its absolute
 //! value is at most 1 and no path grows stronger by being longer.
@@ -8,26 +8,26 @@ use crate::ids::NodeId;
 use crate::job::{Cancel, Cancelled};
 use std::collections::BTreeMap;
 
-/// A way through the graph.
+/// A path through the graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Path {
-    /// From the source to the target, both included.
+    /// Nodes from the source to the target, both included.
     pub nodes: Vec<NodeId>,
-    /// The product of the normalised signed weights along it.
+    /// Product of the normalised signed weights along it.
     pub strength: f64,
 }
 
 /// The strongest paths from one node to another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Paths {
-    /// By absolute strength, strongest first.
+    /// Paths by absolute strength, strongest first.
     pub found: Vec<Path>,
-    /// The absolute strength of all paths together, those that were not asked for included.
+    /// Absolute strength of all paths together, those that were not asked for included.
     pub total: f64,
 }
 
 impl Paths {
-    /// The share of all paths' absolute strength that the found ones carry; 0 where there is no path.
+    /// Returns the share of all paths' absolute strength that the found ones carry; 0 where there is no path.
     pub fn coverage(&self) -> f64 {
         let found: f64 = self.found.iter().map(|path| path.strength.abs()).sum();
         // Rounding may leave the parts a hair above their sum.
@@ -35,16 +35,16 @@ impl Paths {
     }
 }
 
-/// The `k` strongest paths from `from` to `to`, over kept edges, or over all of them where `within` is `None`.
-/// Weights are normalised over everything that flows into a node in the whole graph. In a graph
-/// [with a cycle](AttributionGraph::is_cyclic) none is found.
+/// Finds the `k` strongest paths from `from` to `to`, over kept edges, or over all of them where `within` is `None`.
+/// Weights are normalised over everything that flows into a node in the whole graph. In a graph [with a
+/// cycle](AttributionGraph::is_cyclic) none is found.
 ///
 /// One sweep upward finds for every node the strongest path that reaches it, so that a part of a path, which grows
 /// from its end, is known to be a part of a whole one of known strength. The best such part is taken and grown by one
 /// node, until `k` are whole. No two parts belong to the same path, so no more parts than paths are needed are kept.
 ///
 /// # Errors
-/// [`Cancelled`], where the work was asked to stop.
+/// Fails with [`Cancelled`] where the work was asked to stop.
 ///
 /// # Examples
 /// ```
@@ -73,10 +73,10 @@ pub fn paths(
     Ok(Paths { found, total })
 }
 
-/// The strongest path that leads from a token through a node to a logit; `None` where there is none.
+/// Finds the strongest path that leads from a token through a node to a logit; `None` where there is none.
 ///
 /// # Errors
-/// [`Cancelled`], where the work was asked to stop.
+/// Fails with [`Cancelled`] where the work was asked to stop.
 pub fn strongest_through(
     graph: &AttributionGraph,
     within: Option<&Kept>,
@@ -96,21 +96,21 @@ pub fn strongest_through(
     }))
 }
 
-/// What reaches each node from some sources.
+/// Strengths of the paths from some sources to each node.
 struct Reach {
     is_source: Vec<bool>,
-    /// The absolute strength of the strongest path, `[N]`; 0 where there is none.
+    /// Absolute strength of the strongest path, `[N]`; 0 where there is none.
     best: Vec<f64>,
-    /// The absolute strength of all paths together, `[N]`.
+    /// Absolute strength of all paths together, `[N]`.
     total: Vec<f64>,
 }
 
-/// The end of a path: a node, and where its rest stands among the parts that were grown before.
+/// The end of a path: its first node, and the index of the rest among the parts that were grown before.
 #[derive(Clone, Copy)]
 struct Part {
     node: NodeId,
     rest: Option<usize>,
-    /// The product of the signed normalised weights from `node` to the end.
+    /// Product of the signed normalised weights from `node` to the end.
     strength: f64,
 }
 
@@ -154,7 +154,7 @@ impl Reach {
         Ok(this)
     }
 
-    /// The `k` strongest paths from any source to `to`.
+    /// Finds the `k` strongest paths from any source to `to`.
     fn strongest(
         &self,
         graph: &AttributionGraph,
@@ -189,12 +189,12 @@ impl Reach {
     }
 }
 
-/// The parts that may still grow into a path, by the strength of the strongest path that each can become.
+/// Parts that may still grow into a path, by the strength of the strongest path that each can become.
 struct Open {
-    /// By strength (positive floats order as their bits do), then the earlier one first.
+    /// Parts by strength (positive floats order as their bits do), then the earlier one first.
     parts: BTreeMap<(u64, std::cmp::Reverse<usize>), Part>,
     offered: usize,
-    /// How many paths are still wanted.
+    /// Number of paths still wanted.
     room: usize,
 }
 
@@ -207,7 +207,7 @@ impl Open {
         self.parts.pop_last().map(|(_, part)| part)
     }
 
-    /// Takes a part in, unless as many stronger ones are there as paths are wanted.
+    /// Adds a part, unless there are as many stronger ones as paths are wanted.
     fn offer(&mut self, strength: f64, part: Part) {
         let least = self.parts.first_key_value().map_or(0, |((strength, _), _)| *strength);
         if strength <= 0.0 || self.parts.len() >= self.room && strength.to_bits() <= least {
@@ -221,13 +221,13 @@ impl Open {
     }
 }
 
-/// The path that starts with a part.
+/// Returns the path that starts with a part.
 fn whole(part: Part, grown: &[Part]) -> Path {
     let parts = std::iter::successors(Some(part), |part| part.rest.map(|rest| grown[rest]));
     Path { nodes: parts.map(|part| part.node).collect(), strength: part.strength }
 }
 
-/// What flows into a node over the edges that count: sources, and their normalised signed weights.
+/// Iterates over a node's inputs by the edges that count: sources, and their normalised signed weights.
 fn inputs<'a>(
     graph: &'a AttributionGraph,
     within: Option<&'a Kept>,

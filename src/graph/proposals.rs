@@ -1,48 +1,48 @@
-//! Supernodes that a person may want: features of one token span with alike inputs and outputs.
+//! Proposals of supernodes: features of one token span with alike inputs and outputs.
 
 use crate::graph::{AttributionGraph, Edited, Kept};
 use crate::ids::NodeId;
 use crate::job::{Cancel, Cancelled};
 
-/// How alike features have to be to be proposed as one.
+/// Bounds on the likeness of features that are proposed as one supernode.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Likeness {
-    /// The least cosine, of the inputs and of the outputs both.
+pub struct SimilarityBounds {
+    /// Least cosine, of the inputs and of the outputs both.
     pub cosine: f64,
-    /// How many tokens a proposal may span.
+    /// Tokens that a proposal spans, at most.
     pub span: usize,
 }
 
-impl Default for Likeness {
+impl Default for SimilarityBounds {
     fn default() -> Self {
         Self { cosine: 0.6, span: 2 }
     }
 }
 
-/// Features that could be one supernode.
+/// Proposed supernode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// At least two, the most influential one first; the others are alike to that one.
+    /// Members, at least two, the most influential one first; the others are alike to that one.
     pub members: Vec<NodeId>,
-    /// The cosine of the member that is least like the first.
+    /// Cosine of the member that is least like the first.
     pub likeness: f64,
 }
 
-/// Groups of alike features among what is kept, those around the most influential features first.
+/// Proposes groups of alike features among the kept ones, those around the most influential features first.
 ///
 /// The inputs of two features are compared by the cosine of their kept rows, the outputs by that of their kept columns,
-/// each entry normalised by what flows into its target. Features are gone through by influence; each that is not taken
-/// yet takes what is alike to it. Features that are in a group already are left out, and so are proposals of which
-/// `refused` holds every member, so that what was refused is not proposed again.
+/// each entry normalised by the input of its target. Features are taken by influence; each that is not in a proposal
+/// yet takes those alike to it. Features that are in a group already are left out, and so are proposals of which
+/// `refused` holds every member, so that a refused proposal does not return.
 ///
 /// # Errors
-/// [`Cancelled`], where the work was asked to stop.
+/// Fails with [`Cancelled`] where the work was asked to stop.
 pub fn proposals(
     graph: &AttributionGraph,
     kept: &Kept,
     edited: &Edited,
     refused: &[Vec<NodeId>],
-    likeness: Likeness,
+    likeness: SimilarityBounds,
     cancel: &Cancel,
 ) -> Result<Vec<Proposal>, Cancelled> {
     let grouped: Vec<NodeId> = edited.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
@@ -89,7 +89,7 @@ pub fn proposals(
     Ok(found)
 }
 
-/// A run of positions.
+/// A range of positions.
 #[derive(Clone, Copy)]
 struct Span {
     first: usize,
@@ -153,7 +153,7 @@ mod tests {
     use crate::graph::{Edit, Edits, GraphInfo, Node, NodeKind, Thresholds, Token, prune};
     use crate::ids::{FeatureId, Layer, Position};
 
-    /// Features 0 to 3 at positions 0, 1, 2 and 0, tokens 4 to 6, logits 7 and 8.
+    /// Builds a graph of features 0 to 3 at positions 0, 1, 2 and 0, tokens 4 to 6, logits 7 and 8.
     fn graph(edges: &[(u32, u32, f32)]) -> AttributionGraph {
         let feature = |at: u32, position: u32| Node {
             kind: NodeKind::Feature { layer: Layer(at), position: Position(position), feature: FeatureId(at) },
@@ -176,7 +176,7 @@ mod tests {
         let graph = graph(&edges);
         let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
         let propose = |edits: &Edits, refused: &[Vec<NodeId>]| {
-            let likeness = Likeness::default();
+            let likeness = SimilarityBounds::default();
             proposals(&graph, &kept, edits.now(), refused, likeness, &Cancel::default()).unwrap()
         };
         let mut edits = Edits::default();
@@ -194,7 +194,7 @@ mod tests {
         let graph = graph(&[(4, 0, 1.0), (4, 1, 1.0), (0, 7, 1.0), (1, 7, -1.0)]);
         let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
         let edited = Edited::default();
-        let found = proposals(&graph, &kept, &edited, &[], Likeness::default(), &Cancel::default());
+        let found = proposals(&graph, &kept, &edited, &[], SimilarityBounds::default(), &Cancel::default());
         assert_eq!(found, Ok(Vec::new()));
     }
 }

@@ -1,42 +1,42 @@
-//! Which part of a graph is worth looking at (Ameisen et al. 2025, appendix "Graph pruning").
+//! Pruning of a graph to its most influential nodes and edges (Ameisen et al. 2025, appendix "Graph pruning").
 
 use crate::graph::influence::{cumulative, edge_influence, influence};
 use crate::graph::{AttributionGraph, Densities, Edge, InfluenceOf, Kept};
 use crate::ids::{EdgeId, NodeId};
 
-/// The shares of influence that the kept nodes and the kept edges are to hold, and how often a kept feature may fire at
-/// all; each in `0..=1`.
+/// Shares of influence that the kept nodes and the kept edges hold, and the density that a kept feature has at most;
+/// each in `0..=1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
     /// Share of the nodes' influence.
     pub node: f64,
     /// Share of the edges' influence.
     pub edge: f64,
-    /// The largest share of all tokens on which a kept feature fires; 1 keeps all. Of a feature that no store knows, any
-    /// is kept.
+    /// Largest density of a kept feature, the share of all tokens on which it fires; 1 keeps all. A feature of unknown
+    /// density is kept.
     pub density: f64,
 }
 
 impl Default for Thresholds {
-    /// circuit-tracer's defaults.
+    /// Returns circuit-tracer's defaults.
     fn default() -> Self {
         Self { node: 0.8, edge: 0.98, density: 1.0 }
     }
 }
 
-/// Keeps the most influential nodes, then the edges between them that matter most, then drops what dangles.
+/// Keeps the most influential nodes, then the most influential edges between them, then drops dangling ones.
 ///
-/// Tokens and logits always stay. Agrees with circuit-tracer's `prune_graph` but for a threshold of 1, which here
-/// keeps every node and edge that lies on a path to a logit, where there it depends on rounding.
+/// Tokens and logits always stay. Agrees with circuit-tracer's `prune_graph` but for a threshold of 1, which here keeps
+/// every node and edge that lies on a path to a logit, where there it depends on rounding.
 ///
-/// Of a graph whose [file gives influence](InfluenceOf::File) it keeps, as the viewers of the field do, the nodes of any
-/// kind whose influence is the node threshold at most, and those for which the file gives none. Then the edges between them
-/// that matter most; at an edge threshold of 1, as in those viewers, all of them. Nothing dangles there: what leads to a node
-/// may have been pruned before. A graph of which influence is [not known](InfluenceOf::Unknown) is kept whole in the
-/// same way at a node threshold of 1, and below goes by what is recomputed of it.
+/// Of a graph whose [file gives influence](InfluenceOf::File) it keeps, as the viewers of the field do, the nodes of
+/// any kind whose influence is the node threshold at most, and those for which the file gives none. Then the most
+/// influential edges between them; at an edge threshold of 1, as in those viewers, all of them. Nothing counts as
+/// dangling there: the inputs of a node may have been pruned before. A graph whose influence is
+/// [unknown](InfluenceOf::Unknown) is kept whole at a node threshold of 1, and below is pruned by recomputed influence.
 ///
-/// Of a graph [with a cycle](AttributionGraph::is_cyclic) every edge between kept nodes is kept; what is computed of its
-/// influence is NaN.
+/// Of a graph [with a cycle](AttributionGraph::is_cyclic) every edge between kept nodes is kept; its computed influence
+/// is NaN.
 ///
 /// # Examples
 /// ```
@@ -54,8 +54,8 @@ pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
     prune_by_density(graph, thresholds, &Densities::default())
 }
 
-/// The same where it is known how often features fire: those that fire more often than the threshold go with the nodes
-/// that matter too little, before edges are weighed. Influence stays that of the whole graph.
+/// Prunes as [`prune`] does where densities are known: features that fire more often than the threshold are dropped
+/// with the nodes of too little influence, before edges are weighed. Influence stays that of the whole graph.
 pub fn prune_by_density(graph: &AttributionGraph, thresholds: Thresholds, densities: &Densities) -> Kept {
     let influence = influence(graph);
     let cumulative = cumulative(&influence);
@@ -87,7 +87,7 @@ pub fn prune_by_density(graph: &AttributionGraph, thresholds: Thresholds, densit
     Kept::without_dangling(graph, nodes, edges, influence, cumulative)
 }
 
-/// The nodes that stay, whatever leads to them, and the edges between them that matter most.
+/// Keeps the nodes for which `stays` holds, whatever their inputs, and the most influential edges between them.
 fn taken(
     graph: &AttributionGraph,
     stays: impl Fn(NodeId) -> bool,
@@ -105,7 +105,7 @@ fn taken(
     Kept::of(graph, nodes, &edges, influence, cumulative)
 }
 
-/// The edges between nodes that hold `share` of the influence that flows along all of them.
+/// Returns the strongest edges between nodes that together hold `share` of the influence along all of these edges.
 fn strongest(graph: &AttributionGraph, nodes: &[bool], share: f64) -> Vec<EdgeId> {
     let (mut edges, scores) = edge_influence(graph, nodes);
     let least = share_threshold(&scores, share);
@@ -114,12 +114,12 @@ fn strongest(graph: &AttributionGraph, nodes: &[bool], share: f64) -> Vec<EdgeId
     edges
 }
 
-/// The score at which the descending cumulative sum first reaches `share` of the total: who scores at least as much
-/// is kept. At a share of 1 it is 0, which keeps all. Scores are not negative.
+/// Returns the score at which the descending cumulative sum first reaches `share` of the total; edges and nodes that
+/// score at least as much are kept. At a share of 1 it is 0, which keeps all. Scores are not negative.
 ///
-/// Millions of scores are too many to sort while somebody moves a threshold. Instead they are summed in buckets by
-/// the upper bits of their representation, which orders as the numbers do, and only the bucket in which the sum is
-/// reached is sorted.
+/// Millions of scores are too many to sort while the user moves a threshold. Instead they are summed in buckets by the
+/// upper bits of their representation, which orders as the numbers do, and only the bucket in which the sum is reached
+/// is sorted.
 fn share_threshold(scores: &[f32], share: f64) -> f32 {
     const SHIFT: u32 = 15;
     let bucket_of = |score: f32| (score.to_bits() >> SHIFT) as usize;
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The rule as it is written: sort, add up, take the first that reaches the share.
+    /// Computes the threshold as it is defined: sort, add up, take the first that reaches the share.
     fn by_sorting(scores: &[f32], share: f64) -> f32 {
         let mut sorted = scores.to_vec();
         sorted.sort_by(|a, b| b.total_cmp(a));

@@ -1,49 +1,49 @@
-//! How much of the model a graph explains (Ameisen et al. 2025, "Evaluating attribution graphs").
+//! Scores of the part of the model that a graph explains (Ameisen et al. 2025, "Evaluating attribution graphs").
 
 use crate::graph::influence::pull;
 use crate::graph::{AttributionGraph, Kept, NodeKind};
 use crate::ids::NodeId;
 use std::collections::BTreeMap;
 
-/// How much of what flows to the outputs comes through features instead of errors; 1 is everything.
+/// Shares of the flow to the outputs that come through features instead of errors; 1 is everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scores {
-    /// The share of influence that starts at tokens instead of errors: whole paths explained.
+    /// Replacement score: share of influence that starts at tokens instead of errors, which is whole paths explained.
     pub replacement: f64,
-    /// The share of inputs, weighed by the influence of what they flow into, that are no errors: single steps
-    /// explained.
+    /// Completeness: share of inputs, weighed by the influence of their targets, that are no errors, which is single
+    /// steps explained.
     pub completeness: f64,
 }
 
-/// The scores of a graph whose cycles leave its influence undefined.
+/// Scores of a graph whose cycles leave its influence undefined.
 const NO_SCORES: Scores = Scores { replacement: f64::NAN, completeness: f64::NAN };
 
-/// What flows into a node from one kind of source.
+/// Input of a node from one kind of source.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Flow {
-    /// The sum of the positive weights.
+    /// Sum of the positive weights.
     pub positive: f64,
-    /// The sum of the negative weights; at most 0.
+    /// Sum of the negative weights; at most 0.
     pub negative: f64,
 }
 
-/// What flows into a node, by the kind of source.
+/// Input of a node, by the kind of source.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InputTotals {
-    /// From features.
+    /// Input from features.
     pub features: Flow,
-    /// From error nodes.
+    /// Input from error nodes.
     pub errors: Flow,
-    /// From tokens.
+    /// Input from tokens.
     pub tokens: Flow,
-    /// From nodes of other kinds.
+    /// Input from nodes of other kinds.
     pub others: Flow,
-    /// The absolute sum that a sparse trace left out, of which source and sign are not known.
+    /// Absolute sum that a sparse trace left out, of unknown source and sign.
     pub left_out: f64,
 }
 
 impl Flow {
-    /// The absolute sum of both signs.
+    /// Returns the absolute sum of both signs.
     pub fn absolute(&self) -> f64 {
         self.positive - self.negative
     }
@@ -58,19 +58,19 @@ impl Flow {
 }
 
 impl InputTotals {
-    /// The absolute sum of everything that flows in: what shares are shares of.
+    /// Returns the absolute sum of the input, of which shares are shares.
     pub fn absolute(&self) -> f64 {
         let flows = [self.features, self.errors, self.tokens, self.others];
         flows.iter().map(Flow::absolute).sum::<f64>() + self.left_out
     }
 
-    /// The sum of everything that takes away; at most 0. What was left out of a sparse trace is not in it.
+    /// Returns the sum of the negative inputs; at most 0. Inputs left out of a sparse trace are not in it.
     pub fn negative(&self) -> f64 {
         [self.features, self.errors, self.tokens, self.others].iter().map(|flow| flow.negative).sum()
     }
 }
 
-/// What flows into a node in the whole graph.
+/// Returns the inputs of a node in the whole graph, by the kind of source.
 pub fn input_totals(graph: &AttributionGraph, target: NodeId) -> InputTotals {
     let mut totals = InputTotals::default();
     for edge in graph.incoming(target) {
@@ -88,13 +88,13 @@ pub fn input_totals(graph: &AttributionGraph, target: NodeId) -> InputTotals {
     totals
 }
 
-/// The share of a node's input that comes from error nodes; 0 for a node without inputs.
+/// Returns the share of a node's input that comes from error nodes; 0 for a node without inputs.
 pub fn error_share(graph: &AttributionGraph, target: NodeId) -> f64 {
     let from_errors = graph.incoming(target).filter(|edge| graph.node(edge.source).is_error());
     share(from_errors.map(|edge| f64::from(edge.weight.abs())).sum(), graph.input_total(target))
 }
 
-/// The scores of an unpruned graph, given its [`influence`](crate::graph::influence()).
+/// Computes the scores of an unpruned graph, given its [`influence`](crate::graph::influence()).
 ///
 /// The completeness runs over all nodes; a node without inputs counts as explained, as in circuit-tracer. A graph in
 /// which nothing flows scores 0; one [with a cycle](AttributionGraph::is_cyclic) has no scores, which are NaN then.
@@ -125,10 +125,11 @@ pub fn scores(graph: &AttributionGraph, influence: &[f64]) -> Scores {
     Scores { replacement: share(tokens, tokens + errors), completeness: share(explained, all) }
 }
 
-/// The scores that the whole graph would have if nothing but `pinned` had been found: every feature that is not
-/// pinned counts as a part of the error at its layer and position. Tokens and logits are always in.
+/// Computes the scores that the whole graph would have if nothing but `pinned` had been found: every feature that is
+/// not pinned counts as a part of the error at its layer and position. Tokens and logits are always in.
 ///
-/// What such an error does to a node is the signed sum of what its parts do, as the error vector is the sum of theirs.
+/// The effect of such an error on a node is the signed sum of its parts' effects, as the error vector is the sum of
+/// theirs.
 ///
 /// A graph with a cycle has none, as in [`scores()`].
 pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
@@ -179,8 +180,8 @@ pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
     Scores { replacement: share(tokens, tokens + errors), completeness: share(explained + errors, all + errors) }
 }
 
-/// The share of all nodes' influence that the kept nodes hold; 1 where there is none to hold, NaN where a cycle leaves
-/// it undefined.
+/// Returns the share of all nodes' influence that the kept nodes hold; 1 where there is no influence, NaN where a cycle
+/// leaves it undefined.
 pub fn influence_kept(kept: &Kept) -> f64 {
     let all: f64 = kept.influence.iter().sum();
     let held: f64 = kept.node_ids().map(|id| kept.influence[id.index()]).sum();
@@ -199,7 +200,8 @@ mod tests {
     use crate::ids::Layer;
     use proptest::prelude::*;
 
-    /// The graph in which the columns of what is not pinned are added to those of the errors, written out as a matrix.
+    /// Builds the graph in which the columns of unpinned features are added to those of the errors, written out as a
+    /// matrix.
     fn folded(graph: &AttributionGraph, pinned: &[NodeId]) -> AttributionGraph {
         let n_layers = graph.n_layers();
         let mut nodes = graph.nodes().to_vec();

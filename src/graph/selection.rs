@@ -1,4 +1,4 @@
-//! Which part of a graph is handed on: all of it, what is kept, or what is pinned.
+//! Part of a graph that is exported: all of it, the kept part, or the pinned one.
 
 use crate::graph::{AttributionGraph, Edge, Edited, Kept, SuperEdge, Supernode, SupernodeGraph, supernodes};
 use crate::ids::NodeId;
@@ -8,10 +8,10 @@ use crate::ids::NodeId;
 pub enum Part {
     /// Every node and edge.
     All,
-    /// What pruning keeps.
+    /// Kept nodes and edges.
     #[default]
     Pruned,
-    /// The pinned nodes and every edge between them, kept or not.
+    /// Pinned nodes and every edge between them, kept or not.
     Pinned,
 }
 
@@ -22,14 +22,14 @@ pub struct Selection<'a> {
     kept: &'a Kept,
     edited: &'a Edited,
     part: Part,
-    /// `[N]`
+    /// True for the nodes of the part, `[N]`.
     has_node: Vec<bool>,
-    /// What is pinned beside what is kept, `[N]`; empty where that is not asked for.
+    /// True for the pinned nodes beside the kept ones, `[N]`; empty where those are not asked for.
     pinned: Vec<bool>,
 }
 
 impl<'a> Selection<'a> {
-    /// A part of `graph`, of which `kept` is kept and what is pinned stands in `edited`.
+    /// Selects a part of `graph`; `kept` is its kept part, and `edited` holds the pins.
     pub fn new(graph: &'a AttributionGraph, kept: &'a Kept, edited: &'a Edited, part: Part) -> Self {
         let has_node = match part {
             Part::All => vec![true; graph.n_nodes()],
@@ -39,25 +39,25 @@ impl<'a> Selection<'a> {
         Self { graph, kept, edited, part, has_node, pinned: Vec::new() }
     }
 
-    /// The same, and of what pruning dropped the pinned nodes and every edge between pinned nodes: for files that hold a
-    /// person's work, which would else lose its pins.
+    /// Adds the pinned nodes that pruning dropped and every edge between pinned nodes: for files that hold the user's
+    /// work, which would else lose its pins.
     pub fn and_pinned(self) -> Self {
         let pinned = pinned(self.graph, self.edited);
         let has_node = self.has_node.iter().zip(&pinned).map(|(has, pinned)| *has || *pinned).collect();
         Self { has_node, pinned, ..self }
     }
 
-    /// Which part it is.
+    /// Returns the part.
     pub fn part(&self) -> Part {
         self.part
     }
 
-    /// The nodes, ascending.
+    /// Iterates over the nodes, ascending.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.graph.node_ids().filter(|id| self.has_node[id.index()])
     }
 
-    /// The edges, by target, then by source.
+    /// Iterates over the edges, by target, then by source.
     pub fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
         self.graph.edges().filter(|edge| match self.part {
             Part::All => true,
@@ -69,8 +69,8 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// The graph as it is drawn: of what is pinned [the groups](supernodes()), else each node by itself. Weights are
-    /// signed shares of everything that flows into the target.
+    /// Returns the graph as it is drawn: of the pinned part [the groups](supernodes()), else each node by itself.
+    /// Weights are signed shares of the target's input.
     pub fn drawn(&self) -> SupernodeGraph {
         if self.part == Part::Pinned {
             return supernodes(self.graph, self.edited);
@@ -90,7 +90,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Which nodes are pinned, `[N]`.
+/// Returns true for each pinned node, `[N]`.
 fn pinned(graph: &AttributionGraph, edited: &Edited) -> Vec<bool> {
     let mut pinned = vec![false; graph.n_nodes()];
     edited.pins.iter().for_each(|pin| pinned[pin.index()] = true);

@@ -1,34 +1,34 @@
-//! Which edges hang on where the pruning thresholds stand.
+//! Stability of edges and nodes under changes of the pruning thresholds.
 
 use crate::graph::{AttributionGraph, Thresholds, prune};
 use crate::ids::{EdgeId, NodeId};
 use crate::job::{Cancelled, Monitor};
 
-/// An edge that at least this share of the settings keeps is core.
+/// Least share of the settings that keep a core edge.
 pub const CORE: f32 = 0.8;
 
-/// An edge that at most this share of the settings keeps is noise; what lies between is contingent.
+/// Largest share of the settings that keep a noise edge; edges between the two are contingent.
 pub const NOISE: f32 = 0.2;
 
-/// The node thresholds of the usual grid, around circuit-tracer's 0.8.
+/// Node thresholds of the usual grid, around circuit-tracer's 0.8.
 const NODE_GRID: [f64; 5] = [0.6, 0.7, 0.8, 0.85, 0.9];
 
-/// Its edge thresholds, around circuit-tracer's 0.98.
+/// Edge thresholds of the usual grid, around circuit-tracer's 0.98.
 const EDGE_GRID: [f64; 5] = [0.9, 0.95, 0.97, 0.98, 0.99];
 
-/// How far a part of a graph can be relied on to be kept.
+/// Stability class of an edge or a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum StabilityClass {
     /// Kept by at least [`CORE`] of the settings.
     Core,
-    /// Kept by some.
+    /// Kept by a share in between.
     Contingent,
-    /// Kept by at most [`NOISE`] of them.
+    /// Kept by at most [`NOISE`] of the settings.
     Noise,
 }
 
-impl Standing {
-    /// Of a share of settings.
+impl StabilityClass {
+    /// Returns the class of a share of settings.
     pub fn of(share: f32) -> Self {
         match share {
             share if share >= CORE => Self::Core,
@@ -37,7 +37,7 @@ impl Standing {
         }
     }
 
-    /// What it is called.
+    /// Returns the name of the class.
     pub fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
@@ -47,7 +47,7 @@ impl Standing {
     }
 }
 
-/// By how many of some pruning settings each edge and node is kept.
+/// Number of pruning settings that keep each edge and node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stability {
     edges: Vec<u16>,
@@ -55,7 +55,7 @@ pub struct Stability {
     settings: u16,
 }
 
-/// The usual grid of settings: 25, each of five node thresholds with each of five edge thresholds.
+/// Returns the usual grid of settings: 25, each of five node thresholds with each of five edge thresholds.
 pub fn usual_grid() -> Vec<Thresholds> {
     let pair = |node| EDGE_GRID.into_iter().map(move |edge| Thresholds { node, edge, ..Thresholds::default() });
     NODE_GRID.into_iter().flat_map(pair).collect()
@@ -64,7 +64,7 @@ pub fn usual_grid() -> Vec<Thresholds> {
 /// Prunes `graph` at every one of `grid`, of which there are at least one and at most 65,535.
 ///
 /// # Errors
-/// [`Cancelled`], where the work was asked to stop.
+/// Fails with [`Cancelled`] where the work was asked to stop.
 pub fn stability(graph: &AttributionGraph, grid: &[Thresholds], monitor: &Monitor) -> Result<Stability, Cancelled> {
     let mut found = Stability { edges: vec![0; graph.n_edges()], nodes: vec![0; graph.n_nodes()], settings: 0 };
     for (done, thresholds) in grid.iter().enumerate() {
@@ -78,31 +78,31 @@ pub fn stability(graph: &AttributionGraph, grid: &[Thresholds], monitor: &Monito
 }
 
 impl Stability {
-    /// The share of settings that keep an edge.
+    /// Returns the share of settings that keep an edge.
     pub fn edge(&self, id: EdgeId) -> f32 {
         f32::from(self.edges[id.index()]) / f32::from(self.settings)
     }
 
-    /// The share of settings that keep a node.
+    /// Returns the share of settings that keep a node.
     pub fn node(&self, id: NodeId) -> f32 {
         f32::from(self.nodes[id.index()]) / f32::from(self.settings)
     }
 
-    /// How many edges the graph has.
+    /// Returns the number of edges of the graph.
     pub fn n_edges(&self) -> usize {
         self.edges.len()
     }
 
-    /// How many settings there were.
+    /// Returns the number of settings.
     pub fn n_settings(&self) -> usize {
         usize::from(self.settings)
     }
 
-    /// How many edges are core, contingent, and noise that at least one setting keeps.
+    /// Counts the edges that are core, contingent, and noise that at least one setting keeps.
     pub fn counts(&self) -> [usize; 3] {
         let mut counts = [0; 3];
         for (at, _) in self.edges.iter().enumerate().filter(|(_, count)| **count > 0) {
-            counts[Standing::of(self.edge(EdgeId::from(at))) as usize] += 1;
+            counts[StabilityClass::of(self.edge(EdgeId::from(at))) as usize] += 1;
         }
         counts
     }
@@ -123,9 +123,12 @@ mod tests {
         let found = stability(&graph, &grid, &Monitor::default()).unwrap();
         let standing = |source: u32| {
             let edge = graph.edges().find(|edge| edge.source == NodeId(source)).unwrap();
-            Standing::of(found.edge(edge.id))
+            StabilityClass::of(found.edge(edge.id))
         };
-        assert_eq!((standing(3), standing(0), standing(2)), (Standing::Core, Standing::Core, Standing::Noise));
+        assert_eq!(
+            (standing(3), standing(0), standing(2)),
+            (StabilityClass::Core, StabilityClass::Core, StabilityClass::Noise)
+        );
         assert_eq!(found.counts(), [2, 0, 1]);
         assert_eq!((found.node(NodeId(4)), found.node(NodeId(1)), found.n_settings()), (1.0, 0.0, 5));
     }

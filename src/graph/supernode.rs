@@ -1,4 +1,4 @@
-//! The graph of groups: what a person pinned, with the members of a supernode weighed as one.
+//! The graph of groups: the pinned nodes, with the members of a supernode weighed as one.
 
 use crate::graph::{AttributionGraph, Edited};
 use crate::ids::NodeId;
@@ -6,20 +6,20 @@ use crate::ids::NodeId;
 /// A node of the graph of groups: a supernode, or a pinned node that is in none, which is a group of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supernode {
-    /// Its index in [`Edited::groups`]; `None` for a lone pinned node.
+    /// Index in [`Edited::groups`]; `None` for a lone pinned node.
     pub group: Option<usize>,
-    /// Its members; at least one.
+    /// Members; at least one.
     pub members: Vec<NodeId>,
 }
 
 /// The effect of one supernode on another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SuperEdge {
-    /// The index of the supernode that has the effect.
+    /// Index of the supernode that has the effect.
     pub source: usize,
-    /// The index of the supernode that is affected.
+    /// Index of the supernode that is affected.
     pub target: usize,
-    /// The signed share of what flows into the target from outside of it.
+    /// Signed share of the target's input from outside of it.
     pub weight: f64,
 }
 
@@ -28,19 +28,19 @@ pub struct SuperEdge {
 /// Two groups may have effects on each other, so that this graph may have cycles where the whole one has none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SupernodeGraph {
-    /// The groups in their order, then the lone pinned nodes in theirs.
+    /// Supernodes: the groups in their order, then the lone pinned nodes in theirs.
     pub nodes: Vec<Supernode>,
-    /// By target, then by source. A link inside a group is none.
+    /// Edges by target, then by source. A link inside a group is none.
     pub edges: Vec<SuperEdge>,
 }
 
-/// The graph of groups of what is pinned.
+/// Builds the graph of groups of the pinned nodes.
 ///
-/// The weights follow Anthropic's front end. With `in_t` the absolute sum of what flows into `t`, `ext_t` that of
-/// what flows in from outside of its group, and `share_t = ext_t / in_t` divided by its sum over the members of `T`:
-/// `weight(S -> T)` is the sum over `t` in `T` of `share_t` times the sum over `s` in `S` of `A[t, s] / ext_t`.
-/// Between two lone nodes that is `A[t, s] / in_t`. All edges of the graph count, kept or not, so that the drawing
-/// does not change with the thresholds.
+/// The weights follow Anthropic's front end. With `in_t` the absolute sum of the input of `t`, `ext_t` that of its
+/// input from outside of its group, and `share_t = ext_t / in_t` divided by its sum over the members of `T`: `weight(S
+/// -> T)` is the sum over `t` in `T` of `share_t` times the sum over `s` in `S` of `A[t, s] / ext_t`. Between two lone
+/// nodes that is `A[t, s] / in_t`. All edges of the graph count, kept or not, so that the drawing does not change with
+/// the thresholds.
 ///
 /// # Examples
 /// ```
@@ -86,7 +86,7 @@ pub fn supernodes(graph: &AttributionGraph, edited: &Edited) -> SupernodeGraph {
     SupernodeGraph { nodes, edges }
 }
 
-/// The share of a node's input that comes from outside of its group. What a sparse trace left out is split as the
+/// Returns the share of a node's input from outside of its group. The left-out sum of a sparse trace is split as the
 /// stored edges are.
 fn outside_share(graph: &AttributionGraph, owner: &[Option<usize>], t: NodeId) -> f64 {
     let (mut inside, mut outside) = (0.0, 0.0);

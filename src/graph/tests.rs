@@ -1,4 +1,4 @@
-//! A graph worked out by hand, and what holds of every graph.
+//! A graph worked out by hand, and properties of every graph.
 
 use super::*;
 use crate::ids::{FeatureId, Layer, NodeId, Position};
@@ -21,7 +21,7 @@ pub(super) fn info(n_layers: usize) -> GraphInfo {
     GraphInfo { n_layers, tokens: vec![Token { id: 1, text: "one".into() }], partial: false }
 }
 
-/// Feature 0 of layer 0 (node 0), feature 1 of layer 1 (1), an error (2), a token (3), a logit (4) at 0.5.
+/// Builds feature 0 of layer 0 (node 0), feature 1 of layer 1 (1), an error (2), a token (3), a logit (4) at 0.5.
 pub(super) fn by_hand(edges: &[(u32, u32, f32)]) -> AttributionGraph {
     let nodes = vec![
         feature(0, 0),
@@ -91,7 +91,8 @@ fn what_is_no_graph_is_refused() {
     }
 }
 
-/// A graph of features over layers with errors, tokens and logits, each edge from a lower place to a higher one.
+/// Generates a graph of features over layers with errors, tokens and logits, each edge from a lower place to a higher
+/// one.
 pub(super) fn any_graph() -> impl Strategy<Value = AttributionGraph> {
     let weight = prop_oneof![2 => Just(0.0f32), 3 => -4.0f32..4.0];
     (1u32..12, 1usize..4).prop_flat_map(move |(n_features, n_logits)| {
@@ -116,7 +117,7 @@ pub(super) fn any_graph() -> impl Strategy<Value = AttributionGraph> {
     })
 }
 
-/// `p^T (N + N^2 + ...)` as it is written, power by power.
+/// Computes `p^T (N + N^2 + ...)` as it is written, power by power.
 fn by_powers(graph: &AttributionGraph) -> Vec<f64> {
     let mut flow: Vec<f64> =
         graph.node_ids().map(|id| influence::pull(graph, &vec![0.0; graph.n_nodes()], id)).collect();
@@ -133,7 +134,7 @@ fn by_powers(graph: &AttributionGraph) -> Vec<f64> {
     influence
 }
 
-/// Whether circuit-tracer's clean-up, which goes in rounds until nothing changes, would go on.
+/// Returns true where circuit-tracer's clean-up, which goes in rounds until nothing changes, would go on.
 fn dangles(graph: &AttributionGraph, kept: &Kept) -> bool {
     kept.node_ids().any(|id| {
         let node = graph.node(id);

@@ -1,12 +1,12 @@
-//! Whether the parts of a trace fit each other. A trace may come from a file, so nothing of it is taken on trust.
+//! Validation of a trace. It may come from a file, so nothing of it is taken on trust.
 
 use crate::graph::{GraphError, RawTrace, RowTarget, Rows};
 
 impl RawTrace {
-    /// Checks every length, index and number, so that whoever reads the trace afterwards need not.
+    /// Checks every length, index and number, so that later readers of the trace need not.
     ///
     /// # Errors
-    /// [`GraphError::Trace`] with the first thing that does not fit.
+    /// Fails with [`GraphError::Trace`] at the first thing that does not fit.
     pub fn validate(&self) -> Result<(), GraphError> {
         self.wrong().map_or(Ok(()), |what| Err(GraphError::Trace(what)))
     }

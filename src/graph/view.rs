@@ -1,4 +1,4 @@
-//! The graph as petgraph sees it, so that petgraph's algorithms and adaptors run on it without a copy.
+//! The graph as petgraph walks it, so that petgraph's algorithms and adaptors run on it without a copy.
 
 use crate::graph::attribution_graph::Edges;
 use crate::graph::{AttributionGraph, Edge, Node};
@@ -106,7 +106,7 @@ impl<'a> IntoNeighborsDirected for &'a AttributionGraph {
     }
 }
 
-/// The far ends of a node's edges.
+/// Nodes at the far ends of a node's edges.
 #[derive(Clone, Debug)]
 pub struct Neighbors<'a> {
     edges: Edges<'a>,
@@ -125,7 +125,7 @@ impl Iterator for Neighbors<'_> {
     }
 }
 
-/// Which nodes a petgraph traversal has been at.
+/// Nodes that a petgraph traversal has visited.
 #[derive(Clone, Debug, Default)]
 pub struct Visited(Vec<bool>);
 

@@ -1,4 +1,4 @@
-//! How the hub's server would be reached: where it is, who asks, and whether asking is forbidden.
+//! Access to the hub's server: its address, the token, and the reason where the network is forbidden.
 
 use crate::hub::error::without_passwords;
 use crate::hub::{Env, GraphLink, HubError, SITE};
@@ -13,37 +13,37 @@ const SERVER: &str = "https://huggingface.co";
 /// Bytes of the largest file that holds a token.
 const TOKEN_BYTES: u64 = 1 << 16;
 
-/// How the hub's server would be reached.
+/// Access to the hub's server.
 #[derive(Clone)]
 pub struct Access {
-    /// The server's address, without a slash at its end.
+    /// Address of the server, without a slash at its end.
     pub endpoint: String,
-    /// Who asks.
+    /// Token of the user's account.
     #[cfg_attr(not(feature = "hub"), expect(dead_code, reason = "only a request carries it"))]
     pub(super) token: Option<Token>,
-    /// Who forbids the network, if anyone.
+    /// Name of the setting that forbids the network, if any does.
     pub offline: Option<&'static str>,
-    /// How long a server may keep the program waiting.
+    /// Limits on waiting for the server.
     pub patience: Patience,
-    /// Until when the server wants to be left alone, by whichever request it said so to. Clones share it.
+    /// Time until which a busy server asked to be left alone, in answer to any request. Clones share it.
     #[cfg_attr(not(feature = "hub"), expect(dead_code, reason = "only a request waits"))]
     pub(super) rest: Arc<Mutex<Option<Instant>>>,
-    /// What is wrong with the environment; it matters only where the network is used.
+    /// Fault of the environment; it matters only where the network is used.
     wrong: Option<&'static str>,
 }
 
-/// How long a server may keep the program waiting.
+/// Limits on waiting for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Bytes a second that an answer brings at least, over each `stretch` of waiting for it.
+    /// Least bytes a second of an answer, over each `stretch` of waiting for it.
     pub least_rate: u64,
-    /// Of waiting, after which the rate is looked at.
+    /// Time of waiting after which the rate is checked.
     pub stretch: Duration,
-    /// For a listing or a configuration as a whole.
+    /// Longest time for a listing or a configuration as a whole.
     pub small: Duration,
-    /// Before a busy server that does not say how long it wants to be left alone is asked again; doubled each time.
+    /// Pause before a busy server that names no pause is asked again; doubled each time.
     pub pause: Duration,
-    /// The longest pause that a server may ask for.
+    /// Longest pause that a server may ask for.
     pub longest_pause: Duration,
 }
 
@@ -81,8 +81,8 @@ impl fmt::Debug for Token {
 
 impl Access {
     /// Reads `HF_ENDPOINT`, `HF_TOKEN` (or `HUGGING_FACE_HUB_TOKEN`, or the token that a login saved) and
-    /// `HF_HUB_OFFLINE`, as Python's huggingface_hub does. Whether endpoint and token can be ones is judged when the
-    /// network is about to be used, by [`Access::allow`].
+    /// `HF_HUB_OFFLINE`, as Python's huggingface_hub does. Endpoint and token are checked only when the network is
+    /// about to be used, by [`Access::allow`].
     pub(super) fn from_env(env: Env, home: &Path, offline: bool) -> Self {
         let text = |name: &str| env(name).and_then(|value| value.into_string().ok());
         let set = |name: &str| text(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
@@ -114,8 +114,8 @@ impl Access {
         Self { endpoint, token: token.map(Token), offline, patience: Patience::default(), rest: Arc::default(), wrong }
     }
 
-    /// Where Neuronpedia is: what `NEURONPEDIA_ENDPOINT` says, else its own address. It is forbidden where the hub is, and
-    /// nobody is told who asks.
+    /// Returns the access to Neuronpedia: at `NEURONPEDIA_ENDPOINT`, else its own address. It is forbidden where the
+    /// hub is, and no token is sent.
     pub(super) fn of_neuronpedia(env: Env, hub: &Self) -> Self {
         let said = env("NEURONPEDIA_ENDPOINT").and_then(|value| value.into_string().ok());
         let said = said.map(|value| value.trim().trim_end_matches('/').to_owned()).filter(|value| !value.is_empty());
@@ -125,9 +125,11 @@ impl Access {
         Self { endpoint, token: None, offline: hub.offline, patience: hub.patience, rest: Arc::default(), wrong }
     }
 
+    /// Checks that the network may be used; `what` is what it is needed for.
+    ///
     /// # Errors
-    /// [`HubError::Offline`] where the network is forbidden, [`HubError::Environment`] where the environment says
-    /// nothing that a server could be reached by; `what` is what it is needed for.
+    /// Fails with [`HubError::Offline`] where the network is forbidden, with [`HubError::Environment`] where the
+    /// environment gives no usable address or token.
     pub fn allow(&self, what: impl fmt::Display) -> Result<(), HubError> {
         match (self.offline, self.wrong) {
             (Some(because), _) => Err(HubError::Offline { what: what.to_string(), because }),
@@ -136,7 +138,7 @@ impl Access {
         }
     }
 
-    /// The server's address as it may be shown: without a password.
+    /// Returns the server's address as it may be shown: without a password.
     pub fn shown(&self) -> String {
         without_passwords(&self.endpoint).into_owned()
     }

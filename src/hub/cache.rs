@@ -1,5 +1,5 @@
-//! The cache that this machine's tools share: `models--org--repo/{refs,snapshots,blobs}`, as Python's huggingface_hub
-//! lays it out. A snapshot holds a repository's files at a commit, as links into the blobs.
+//! The hub cache that this machine's tools share: `models--org--repo/{refs,snapshots,blobs}`, as Python's
+//! huggingface_hub lays it out. A snapshot holds a repository's files at a commit, as links into the blobs.
 
 use crate::hub::{Env, HubError, Reference};
 use crate::untrusted;
@@ -12,20 +12,20 @@ pub struct Cache {
     root: PathBuf,
 }
 
-/// The person's home; where none is known, the directory that the program runs in stands for it, as in Python.
+/// Returns the user's home; where none is known, the working directory, as in Python.
 pub(super) fn home(env: Env) -> PathBuf {
     let said = ["HOME", "USERPROFILE"].iter().find_map(|name| env(name)).filter(|home| !home.is_empty());
     said.map(PathBuf::from).or_else(std::env::home_dir).unwrap_or_default()
 }
 
-/// Where the hub's tools keep what is theirs: `HF_HOME`, else `huggingface` in the person's cache.
+/// Returns the folder of the hub's tools: `HF_HOME`, else `huggingface` in the user's cache.
 pub(super) fn hub_home(env: Env, home: &Path) -> PathBuf {
     folder(env, "HF_HOME", home).unwrap_or_else(|| {
         folder(env, "XDG_CACHE_HOME", home).unwrap_or_else(|| home.join(".cache")).join("huggingface")
     })
 }
 
-/// The folder that a variable names, `~` standing for home.
+/// Returns the folder that a variable names, `~` standing for home.
 fn folder(env: Env, name: &str, home: &Path) -> Option<PathBuf> {
     let path = PathBuf::from(env(name).filter(|value| !value.is_empty())?);
     Some(match path.strip_prefix("~") {
@@ -35,29 +35,29 @@ fn folder(env: Env, name: &str, home: &Path) -> Option<PathBuf> {
 }
 
 impl Cache {
-    /// The cache at `root`, which need not be there yet.
+    /// Creates the cache at `root`, which need not exist yet.
     pub fn at(root: PathBuf) -> Self {
         Self { root }
     }
 
-    /// The cache that Python's tools use: `HF_HUB_CACHE`, the older `HUGGINGFACE_HUB_CACHE`, `HF_HOME/hub`,
-    /// `XDG_CACHE_HOME/huggingface/hub`, `~/.cache/huggingface/hub`; the first that is said.
+    /// Returns the cache that Python's tools use: the first that is set of `HF_HUB_CACHE`, the older
+    /// `HUGGINGFACE_HUB_CACHE`, `HF_HOME/hub`, `XDG_CACHE_HOME/huggingface/hub`, else `~/.cache/huggingface/hub`.
     pub(super) fn from_env(env: Env, home: &Path) -> Self {
         let said = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].iter().find_map(|name| folder(env, name, home));
         Self::at(said.unwrap_or_else(|| hub_home(env, home).join("hub")))
     }
 
-    /// Its folder.
+    /// Returns its folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The folder of a repository.
+    /// Returns the folder of a repository.
     pub(super) fn repo(&self, repo: &str) -> PathBuf {
         self.root.join(format!("models--{}", repo.replace('/', "--")))
     }
 
-    /// The commit that a revision stands for, by what is here.
+    /// Returns the commit that a revision stands for in this cache.
     pub(super) fn commit(&self, repo: &str, revision: &str) -> Option<String> {
         let folder = self.repo(repo);
         if is_commit(revision) {
@@ -67,7 +67,7 @@ impl Cache {
         is_commit(&commit).then_some(commit)
     }
 
-    /// The file or folder behind a reference, if it is here.
+    /// Returns the path of the file or folder behind a reference, if it is in the cache.
     pub fn find(&self, reference: &Reference) -> Option<PathBuf> {
         let commit = self.commit(reference.repo(), reference.revision())?;
         let snapshot = self.repo(reference.repo()).join("snapshots").join(commit);
@@ -75,10 +75,10 @@ impl Cache {
         path.exists().then_some(path)
     }
 
-    /// The repositories that are here, each at every revision that has a name, sorted.
+    /// Returns the repositories in the cache, each at every revision that has a name, sorted.
     ///
     /// # Errors
-    /// The cache is there and cannot be listed.
+    /// Fails where the cache exists and cannot be listed.
     pub fn references(&self) -> Result<Vec<Reference>, HubError> {
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
@@ -98,12 +98,12 @@ impl Cache {
     }
 }
 
-/// A full commit hash: the only thing that names a snapshot.
+/// Returns true for a full commit hash, the only thing that names a snapshot.
 pub(super) fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// The files below a folder, as paths with `/`, sorted; what cannot be listed is left out.
+/// Returns the files below a folder, as paths with `/`, sorted, without those that cannot be listed.
 pub(super) fn files_below(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![(folder.to_owned(), String::new())];

@@ -1,6 +1,6 @@
-//! What can keep a model or a transcoder from being had.
+//! Errors of finding or downloading a model or a transcoder.
 
-use crate::hub::{PlaceError, Reference};
+use crate::hub::{FileSourceError, Reference};
 use crate::job::Cancelled;
 use std::borrow::Cow;
 use std::io;
@@ -11,27 +11,27 @@ use thiserror::Error;
 /// A reference that leads nowhere, or a download that failed. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum HubError {
-    /// Neither a directory nor a reference.
+    /// Text that is neither a directory nor a reference.
     #[error(
         "{text}: no such directory, and not a hub reference (ORG/REPO, ORG/REPO/FOLDER, each with @REVISION) either"
     )]
     NotAReference {
-        /// What was given.
+        /// Text that was given.
         text: String,
     },
-    /// A reference that this machine has nothing of.
+    /// Reference without any files on this machine.
     #[error(
         "{reference}: no such directory, and not in the hub cache {}; fetch it with `circuitscope pull {reference}` or \
          add --download",
         cache.display()
     )]
     NotHere {
-        /// What was asked for.
+        /// Reference that was asked for.
         reference: Reference,
-        /// Where it was looked for.
+        /// Folder of the cache that was searched.
         cache: PathBuf,
     },
-    /// A part of a model or a transcoder is not on this machine.
+    /// Model or transcoder of which this machine has only a part.
     #[error(
         "{reference} is in the hub cache only in part, without {}; fetch the rest with `circuitscope pull {reference}` or \
          add --download",
@@ -40,63 +40,71 @@ pub enum HubError {
     Incomplete {
         /// The model or transcoder.
         reference: Reference,
-        /// What is missing.
+        /// Missing files.
         files: Vec<String>,
     },
-    /// A transcoder does not lead to its model.
+    /// Transcoder that does not lead to its model.
     #[error("transcoder {transcoder} {what}; give --model")]
     NoModel {
         /// The transcoder.
         transcoder: String,
-        /// What it says of its model.
+        /// Its fault, for the message.
         what: String,
     },
-    /// A file of a place cannot be had.
+    /// File of a model or transcoder that cannot be had.
     #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// A file that says what else is needed is not understood.
+    FileSource(#[from] FileSourceError),
+    /// File that names further files and cannot be understood.
     #[error("{path}: {what}")]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Description of the fault.
         what: String,
     },
-    /// The environment cannot be used.
+    /// A transcoder that is not there in any layout.
+    #[error("{place}: {what}")]
+    NoLayout {
+        /// The folder.
+        place: String,
+        /// What was looked for, and what was missing for the nearest.
+        what: String,
+    },
+    /// Environment that cannot be used.
     #[error("{0}")]
     Environment(String),
-    /// The network would be needed and may not be used.
+    /// Network that is needed and forbidden.
     #[error(
         "{what}: not all of it is on this machine, and {because} forbids the network; leave that out to download it"
     )]
     Offline {
-        /// What is needed.
+        /// Thing that is needed.
         what: String,
-        /// Who forbids it.
+        /// Setting that forbids it.
         because: &'static str,
     },
-    /// The program was built without the feature `hub`.
+    /// Build without the feature `hub`.
     #[error(
         "this build of circuitscope cannot download; fetch {what} with another tool into the hub cache, or build with \
          the feature hub"
     )]
     NoNetworkBuilt {
-        /// What is needed.
+        /// Thing that is needed.
         what: String,
     },
-    /// The server cannot be reached, or the connection broke more often than is worth trying again.
+    /// Server that cannot be reached, or a connection that broke more often than is worth trying again.
     #[error(
         "{} cannot be reached: {}; check the network, then run it again: what was fetched is kept",
         without_passwords(url),
         without_passwords(why)
     )]
     Unreachable {
-        /// What was asked for.
+        /// Address that was asked for.
         url: String,
-        /// Why.
+        /// Reason of the failure.
         why: String,
     },
-    /// The repository is for those who accepted its terms.
+    /// Repository whose terms have to be accepted.
     #[error(
         "{repo} is gated or private: accept its terms at {} and set HF_TOKEN to a token of that account{}",
         without_passwords(page),
@@ -105,28 +113,28 @@ pub enum HubError {
     Gated {
         /// The repository.
         repo: String,
-        /// Where its terms stand.
+        /// Address of its terms.
         page: String,
-        /// A token was sent.
+        /// True where a token was sent.
         had_token: bool,
     },
-    /// The server has no such thing.
+    /// Repository, revision or file that the server does not have.
     #[error("{} has no {what}; check the spelling", without_passwords(endpoint))]
     NotFound {
-        /// The server.
+        /// Address of the server.
         endpoint: String,
-        /// The repository, revision or file.
+        /// Repository, revision or file.
         what: String,
     },
-    /// The server answers with something else than was asked for.
+    /// Answer of an unexpected status.
     #[error("{}: the server answers {status}; try again later", without_passwords(url))]
     Status {
-        /// What was asked for.
+        /// Address that was asked for.
         url: String,
         /// The HTTP status.
         status: u16,
     },
-    /// The server does not want to be asked now.
+    /// Server that is too busy to answer.
     #[error(
         "{}: the server is busy ({status}{}) and asks to be left alone for {}; run it again then: what was fetched is \
          kept",
@@ -135,69 +143,69 @@ pub enum HubError {
         wait.map_or("a while".to_owned(), |wait| format!("{} s", wait.as_secs()))
     )]
     Busy {
-        /// What was asked for.
+        /// Address that was asked for.
         url: String,
         /// The HTTP status.
         status: u16,
-        /// How long, where it says so.
+        /// Pause that it asks for, where it names one.
         wait: Option<Duration>,
     },
-    /// The repository is no model and no transcoder.
+    /// Repository that is no model and no transcoder.
     #[error("{reference}: {what}")]
     NotUsable {
-        /// The repository or a folder of it.
+        /// Repository or a folder of it.
         reference: Reference,
-        /// What is wrong with it.
+        /// Description of the fault.
         what: String,
     },
-    /// What the server says would do harm or makes no sense.
+    /// Answer of the server that would do harm or makes no sense.
     #[error("{}: refused, {}", without_passwords(url), without_passwords(what))]
     Refused {
-        /// What was asked for.
+        /// Address that was asked for.
         url: String,
-        /// What is wrong.
+        /// Description of the fault.
         what: String,
     },
-    /// The file that came is not the file that was promised.
+    /// File that differs from the one in the listing.
     #[error("{file}: {what}; it was removed, run it again to fetch it anew")]
     Corrupt {
         /// The file.
         file: String,
-        /// What differs.
+        /// Description of the difference.
         what: String,
     },
-    /// There is not enough room.
+    /// Disk without enough room.
     #[error("{} more bytes are needed in {} and {} are free; make room, or set HF_HUB_CACHE to another disk", need, folder.display(), free)]
     NoSpace {
-        /// Bytes to come.
+        /// Bytes still to be downloaded.
         need: u64,
         /// Bytes that are free.
         free: u64,
-        /// Where.
+        /// Folder of the download.
         folder: PathBuf,
     },
-    /// A file of the cache cannot be written.
+    /// File of the cache that cannot be written.
     #[error("{}: {}", path.display(), write_error(error))]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// The work was stopped on request.
+    /// Request to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
 
 #[cfg(feature = "hub")]
 impl HubError {
-    /// An error about a file of the cache.
+    /// Returns a function that makes the error about a file of the cache.
     pub(super) fn write(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |error| Self::Write { path: path.to_owned(), error }
     }
 }
 
-/// A text with addresses in it, each without the name and the password that may stand before the host.
+/// Returns a text with addresses in it, each without the name and the password that may stand before the host.
 pub(super) fn without_passwords(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut rest = text;
@@ -222,7 +230,7 @@ fn write_error(error: &io::Error) -> String {
     }
 }
 
-/// The first few names, and how many more there are.
+/// Returns the first few names, and the number of the others.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 3;
     let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -1,22 +1,22 @@
-//! What is on this machine: presets and what the hub cache holds, in pairs that can be traced or lack something.
+//! Models and transcoders on this machine: presets and the contents of the hub cache, in pairs, complete or not.
 
 use crate::hub::cache::files_below;
-use crate::hub::{Contents, Hub, HubError, PRESETS, Place, Reference, Role, Source};
+use crate::hub::{Contents, FileSource, Hub, HubError, PRESETS, Reference, Role, Source};
 use serde::Serialize;
 
-/// A model or a transcoder, and how much of it is here.
+/// A model or a transcoder, and the parts of it on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// What it is called: a reference, as `--model` and `--transcoder` take it.
+    /// Reference, as `--model` and `--transcoder` take it.
     pub reference: String,
-    /// Bytes that are here.
+    /// Bytes on this machine.
     pub bytes: u64,
-    /// Files that are not; `None` where nothing of it is here.
+    /// Missing files; `None` where nothing of it is on this machine.
     pub missing: Option<Vec<String>>,
 }
 
 impl Part {
-    /// Whether all of it is here.
+    /// Returns true where all of it is on this machine.
     pub fn is_complete(&self) -> bool {
         self.missing.as_ref().is_some_and(Vec::is_empty)
     }
@@ -25,28 +25,28 @@ impl Part {
 /// A transcoder with the model that it was trained for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pair {
-    /// The preset that names it, if one does.
+    /// Preset that names it, if one does.
     pub preset: Option<&'static str>,
     /// The model.
     pub model: Part,
     /// The transcoder.
     pub transcoder: Part,
-    /// Both are complete.
+    /// True where both are complete.
     pub ready: bool,
 }
 
-/// What is on this machine.
+/// Models and transcoders on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Inventory {
-    /// Pairs: the presets, then what else the cache holds, by name.
+    /// Pairs: the presets, then those of the cache, by name.
     pub pairs: Vec<Pair>,
 }
 
 impl Hub {
-    /// Looks through the hub cache; no file is read but configurations, and the network is not touched.
+    /// Lists the hub cache; no file is read but configurations, and the network is not used.
     ///
     /// # Errors
-    /// The cache is there and cannot be listed.
+    /// Fails where the cache exists and cannot be listed.
     pub fn inventory(&self) -> Result<Inventory, HubError> {
         let mut pairs: Vec<Pair> =
             PRESETS.iter().filter_map(|preset| self.look(Some(preset.name), preset.model, preset.transcoder)).collect();
@@ -68,7 +68,7 @@ impl Hub {
         Some(Pair::new(preset, self.part(&model, Role::Model).0, self.part(&transcoder, Role::Transcoder).0))
     }
 
-    /// How much of it is here, and the model that a transcoder names.
+    /// Returns the parts of a model or transcoder on this machine, and the model that a transcoder names.
     fn part(&self, reference: &Reference, role: Role) -> (Part, Option<String>) {
         let contents = self.place(&Source::Hub(reference.clone())).and_then(|place| Contents::of(&place, role));
         let (bytes, missing, model) = match contents {
@@ -80,7 +80,7 @@ impl Hub {
         (Part { reference: reference.to_string(), bytes, missing }, model)
     }
 
-    /// The transcoders in the cache: repositories, and folders of them, with a `config.yaml`.
+    /// Returns the transcoders in the cache: repositories, and folders of them, with a `config.yaml`.
     fn transcoders(&self) -> Result<Vec<Reference>, HubError> {
         let mut found = Vec::new();
         for reference in self.cache.references()? {
@@ -102,14 +102,14 @@ impl Pair {
         Self { preset, model, transcoder, ready }
     }
 
-    /// Bytes of both that are here.
+    /// Returns the bytes of both on this machine.
     pub fn bytes(&self) -> u64 {
         self.model.bytes + self.transcoder.bytes
     }
 }
 
-impl Place {
-    /// Bytes of all of its files on top.
+impl FileSource {
+    /// Returns the bytes of all files in the folder itself.
     pub fn bytes(&self) -> u64 {
         self.files().unwrap_or_default().iter().filter_map(|name| self.size(name)).sum()
     }

@@ -4,36 +4,36 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use std::borrow::Cow;
 use std::fmt;
 
-/// Where Neuronpedia is.
+/// Address of Neuronpedia.
 pub const SITE: &str = "https://www.neuronpedia.org";
 
-/// What the viewer's address says of its state. The rest, such as the set of sources, stands in the graph's file.
+/// Parameters of the viewer's address for its state. The others, such as the set of sources, are in the graph's file.
 const STATE: [&str; 6] = ["pinnedIds", "supernodes", "clerps", "pruningThreshold", "densityThreshold", "clickedId"];
 
-/// What is escaped of a value: all but what stands for itself anywhere in an address.
+/// Characters of a value that are escaped: all but those that stand for themselves anywhere in an address.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',');
 
-/// The longest model's name and the longest slug.
+/// Length of the longest model's name and the longest slug.
 const LONGEST: usize = 200;
 
 /// A link to a graph: `https://www.neuronpedia.org/{model}/graph?slug=…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphLink {
-    /// The model, as Neuronpedia calls it.
+    /// Neuronpedia's name of the model.
     pub model: String,
-    /// The graph's name there.
+    /// Name of the graph there.
     pub slug: String,
     /// Pins, supernodes, labels, thresholds, as they stand in the address, in its order.
     pub state: Vec<(String, String)>,
 }
 
 impl GraphLink {
-    /// Whether a text is meant as a link, to wherever.
+    /// Returns true where a text is meant as a link, to any site.
     pub fn is_link(text: &str) -> bool {
         text.starts_with("https://") || text.starts_with("http://")
     }
 
-    /// Reads a link to a graph on Neuronpedia, or on `site`, which stands for it; `None` where it is none.
+    /// Reads a link to a graph on Neuronpedia, or on `site`, which replaces it; `None` where it is none.
     pub fn parse(text: &str, site: &str) -> Option<Self> {
         let text = text.split_once('#').map_or(text, |(text, _)| text);
         let hosts = [site, SITE, "https://neuronpedia.org", "http://www.neuronpedia.org", "http://neuronpedia.org"];
@@ -55,7 +55,7 @@ impl GraphLink {
         (is_name(&model) && is_name(&slug)).then_some(Self { model, slug, state })
     }
 
-    /// The path of the graph's record below the site's address.
+    /// Returns the path of the graph's record below the site's address.
     #[cfg(feature = "hub")]
     pub(super) fn record(&self) -> String {
         format!("/api/graph/{}/{}", escaped(&self.model), escaped(&self.slug))
@@ -73,7 +73,7 @@ fn escaped(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, ESCAPED)
 }
 
-/// A value of a query as it was meant; a space may stand there as `+`.
+/// Decodes a value of a query, in which `+` may stand for a space.
 fn decoded(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Where graphs of links lie, below the folder of what is the program's own.
+/// Folder of these graphs, below the folder of the program's own data.
 const FOLDER: &str = "graphs";
 
 /// A graph that a link leads to, on this machine or still on Neuronpedia.
@@ -17,14 +17,14 @@ const FOLDER: &str = "graphs";
 pub struct Published {
     /// The link.
     pub link: GraphLink,
-    /// Where its file lies or would lie, as it comes.
+    /// Path of its file as downloaded, which need not exist.
     plain: PathBuf,
-    /// The same with what the link says.
+    /// Path of the file with the state of the link.
     linked: PathBuf,
 }
 
 impl Published {
-    /// The graph that a link leads to. `data` is the folder of what is the program's own.
+    /// Creates the graph that a link leads to. `data` is the folder of the program's own data.
     pub fn new(link: GraphLink, data: &Path) -> Self {
         let folder = data.join(FOLDER).join(name(&link.model));
         let slug = name(&link.slug);
@@ -33,15 +33,16 @@ impl Published {
         Self { link, plain, linked }
     }
 
-    /// Whether its file is here, so that nobody has to be asked.
+    /// Returns true where its file is on this machine, so that no server is asked.
     pub fn is_here(&self) -> bool {
         self.plain.is_file()
     }
 
-    /// Its file with the state of the link; asks Neuronpedia where it is not here, or where it is wanted `anew`.
+    /// Returns its file with the state of the link; asks Neuronpedia where it is not on this machine, or where `anew`
+    /// is set.
     ///
     /// # Errors
-    /// It cannot be fetched, what comes is no graph, or it cannot be written.
+    /// Fails where it cannot be fetched, is no graph, or cannot be written.
     pub fn file(&self, hub: &Hub, anew: bool, monitor: &Monitor) -> Result<PathBuf, HubError> {
         let (bytes, comes) = if self.is_here() && !anew {
             let read = fs::read(&self.plain).map_err(|error| HubError::Write { path: self.plain.clone(), error })?;
@@ -63,7 +64,7 @@ impl Published {
         Ok(self.linked.clone())
     }
 
-    /// Writes into a graph what the link says and the graph does not; whether there was anything.
+    /// Adds to a graph the state in the link that the graph lacks; returns true where there was any.
     fn apply(&self, graph: &mut Map<String, Value>) -> bool {
         let GraphLink { model, slug, state } = &self.link;
         let metadata = graph.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
@@ -89,7 +90,7 @@ impl Published {
         !leads_here || !state.is_empty()
     }
 
-    /// The graph's JSON.
+    /// Parses the graph's JSON.
     fn parsed(&self, bytes: &[u8]) -> Result<Map<String, Value>, HubError> {
         let refused = |what: String| HubError::Refused { url: self.link.to_string(), what };
         let graph: Value =
@@ -101,14 +102,14 @@ impl Published {
     }
 }
 
-/// A name that a file can have, the same for no two texts.
+/// Returns a name that a file can have, the same for no two texts.
 fn name(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = text.chars().map(|c| if plain(c) { c } else { '-' }).collect();
     if name == text && !name.starts_with('.') { name } else { format!("-{name}-{}", hash([text])) }
 }
 
-/// A short name for some texts, no two lists of which run into one.
+/// Returns a short name for some texts, no two lists of which run into one.
 fn hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for text in texts {

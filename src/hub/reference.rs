@@ -1,15 +1,15 @@
-//! What a person, a configuration or a list of files calls a model or a transcoder.
+//! References to a model or a transcoder, as the user, a configuration or a list of files writes them.
 
 use crate::hub::HubError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The revision that is meant where none is said.
+/// Default revision.
 const MAIN: &str = "main";
-/// The longest name of an organisation or a repository that the hub allows.
+/// Longest name of an organisation or a repository that the hub allows.
 const LONGEST: usize = 96;
 
-/// Repositories that are older than the hub's organisations, by the names that are still in use, and where they are now.
+/// Repositories older than the hub's organisations, by the names still in use, with their present names.
 const BARE: [(&str, &str); 5] = [
     ("distilgpt2", "distilbert/distilgpt2"),
     ("gpt2", "openai-community/gpt2"),
@@ -45,33 +45,33 @@ impl Reference {
         known.then(|| Self { repo: format!("{org}/{name}"), path: path.to_owned(), revision })
     }
 
-    /// `org/repo`.
+    /// Returns `org/repo`.
     pub fn repo(&self) -> &str {
         &self.repo
     }
 
-    /// The folder or file within it; empty for all of it.
+    /// Returns the path of the folder or file within it; empty for all of it.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// A branch, a tag or a commit.
+    /// Returns the branch, tag or commit.
     pub fn revision(&self) -> &str {
         &self.revision
     }
 
-    /// `hf://org/repo@revision/path`: a name for one file that ends as the file does.
+    /// Returns `hf://org/repo@revision/path`: a name for one file that ends as the file does.
     pub fn uri(&self) -> String {
         format!("hf://{}@{}/{}", self.repo, self.revision.replace('/', "%2F"), self.path)
     }
 
-    /// A file below the folder that it names.
+    /// Returns the reference of a file below the folder that it names.
     pub fn join(&self, file: &str) -> Self {
         let path = if self.path.is_empty() { file.to_owned() } else { format!("{}/{file}", self.path) };
         self.with_path(path)
     }
 
-    /// The same repository and revision, another folder or file.
+    /// Returns the same repository and revision with another folder or file.
     pub(super) fn with_path(&self, path: String) -> Self {
         Self { path, ..self.clone() }
     }
@@ -87,7 +87,7 @@ impl fmt::Display for Reference {
     }
 }
 
-/// What follows `hf://`, as path and revision. The revision stands behind the repository or in the query.
+/// Splits the part after `hf://` into path and revision. The revision stands behind the repository or in the query.
 fn split_uri(uri: &str) -> Option<(String, Option<String>)> {
     let (uri, query) = uri.split_once('?').map_or((uri, None), |(uri, query)| (uri, Some(query)));
     let asked = match query {
@@ -119,14 +119,14 @@ fn is_revision(text: &str) -> bool {
     is_inside(text) && text.chars().all(within)
 }
 
-/// Whether a path names something below where it starts, on every system: relative, with no step up, and without what
-/// some system takes for a separator, a drive or an end.
+/// Returns true where a path names something below where it starts, on every system: relative, with no step up, and
+/// without any system's separators, drives or ends.
 pub fn is_inside(path: &str) -> bool {
     let part = |part: &str| !matches!(part, "" | "." | "..");
     path.split('/').all(part) && !path.chars().any(|c| c.is_control() || matches!(c, '\\' | ':'))
 }
 
-/// Where a model or a transcoder is said to be.
+/// Source of a model or a transcoder, as given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A directory or a GGUF file on this machine.
@@ -136,10 +136,10 @@ pub enum Source {
 }
 
 impl Source {
-    /// What `text` names: a directory where there is one of that name, a GGUF file, else a reference.
+    /// Reads `text`: a directory where there is one of that name, a GGUF file, else a reference.
     ///
     /// # Errors
-    /// [`HubError::NotAReference`] where it is neither.
+    /// Fails with [`HubError::NotAReference`] where it is none of these.
     pub fn parse(text: &Path) -> Result<Self, HubError> {
         if text.is_dir() || text.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
             return Ok(Self::Directory(text.to_owned()));

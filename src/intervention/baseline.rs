@@ -1,4 +1,4 @@
-//! A prompt as the model runs it unaltered, and runs of it with interventions.
+//! Baseline run of a prompt, and runs of it with interventions.
 
 use crate::attribution::{Capture, Engine, softmax};
 use crate::graph::{FeatureAt, Interventions, Token};
@@ -6,10 +6,10 @@ use crate::intervention::run::base_activation;
 use crate::intervention::{InterventionError, Mode, Outcome, intervene, resolve};
 use crate::job::Monitor;
 
-/// A prompt's own run, against which effects are measured.
+/// Unaltered run of a prompt, against which effects are measured.
 #[derive(Clone, Debug)]
 pub struct Baseline {
-    /// The captured run.
+    /// Captured run.
     pub capture: Capture,
     /// Logits at the last position, `[V]`.
     pub logits: Vec<f32>,
@@ -18,11 +18,11 @@ pub struct Baseline {
 /// Probabilities of tokens against the dose of interventions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sweep {
-    /// The doses.
+    /// Doses.
     pub doses: Vec<f32>,
     /// Vocabulary indices of the tokens.
     pub tokens: Vec<u32>,
-    /// By token, then by dose: softmax probabilities at the last position.
+    /// Softmax probabilities at the last position, by token, then by dose.
     pub probabilities: Vec<Vec<f64>>,
 }
 
@@ -30,7 +30,7 @@ impl Baseline {
     /// Runs the model on a prompt.
     ///
     /// # Errors
-    /// Weights cannot be read, a value leaves the range of f32, or the work was stopped.
+    /// Fails where weights cannot be read, a value leaves the range of f32, or the work was stopped.
     pub fn run(engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, InterventionError> {
         let capture = engine.capture_tokens(tokens, monitor)?;
         let last = capture.final_output.narrow(0, capture.n_positions() - 1, 1)?;
@@ -38,15 +38,15 @@ impl Baseline {
         Ok(Self { capture, logits })
     }
 
-    /// A feature's activation; 0 where it is not active.
+    /// Returns a feature's activation; 0 where it is not active.
     pub fn activation(&self, feature: FeatureAt) -> f32 {
         base_activation(&self.capture, feature)
     }
 
-    /// Runs the model with interventions made.
+    /// Runs the model with interventions.
     ///
     /// # Errors
-    /// As [`resolve`] and [`intervene`].
+    /// Fails as [`resolve`] and [`intervene`] do.
     ///
     /// # Examples
     /// ```
@@ -86,12 +86,11 @@ impl Baseline {
         intervene(&engine.model, &engine.transcoder, &self.capture, &changes, &mode, monitor)
     }
 
-    /// Runs the model at each of `doses` and looks at the probabilities of `tokens`. Of the intervention of the index
-    /// `which`, or else of all that are not muted, the dose is varied ([`Action::dose`](crate::graph::Action::dose));
-    /// the others stay.
+    /// Returns the probabilities of `tokens` at each of `doses`. The dose is that of the intervention of index `which`,
+    /// or else of all that are not muted ([`Action::dose`](crate::graph::Action::dose)); the others stay.
     ///
     /// # Errors
-    /// As [`Baseline::altered`].
+    /// Fails as [`Baseline::altered`] does.
     pub fn sweep(
         &self,
         engine: &Engine,

@@ -1,4 +1,4 @@
-//! What changed activations add to the model's own outputs.
+//! Changes of the feature outputs by changed activations.
 
 use crate::intervention::InterventionError;
 use crate::model::Transformer;
@@ -6,14 +6,14 @@ use crate::transcoder::Transcoder;
 use candle_core::Tensor;
 use std::ops::Range;
 
-/// What changes of activations add at the feature outputs, by layer.
+/// Changes of the feature outputs, by layer.
 pub(super) struct Deltas<'a> {
     model: &'a Transformer,
     transcoder: &'a Transcoder,
-    /// Where it may be written.
+    /// Layers that may be written into.
     within: Option<Range<usize>>,
     n_positions: usize,
-    /// `[P, d]` for each layer that something is written into.
+    /// Changes `[P, d]` of each layer that is written into.
     layers: Vec<Option<Vec<f32>>>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Deltas<'a> {
         Self { model, transcoder, within, n_positions, layers: vec![None; transcoder.n_layers()] }
     }
 
-    /// A feature's activation at the `position`-th of them changed by `delta`.
+    /// Adds the change of a feature's activation by `delta` at a position.
     pub fn add(&mut self, layer: usize, position: usize, feature: usize, delta: f32) -> Result<(), InterventionError> {
         let d = self.model.spec.d_model;
         let rows = self.transcoder.decoder_rows(layer, feature)?;
@@ -41,7 +41,7 @@ impl<'a> Deltas<'a> {
         Ok(())
     }
 
-    /// Adds to the `output` `[P, d]` of a layer what was written into it.
+    /// Adds the changes of a layer to its `output` `[P, d]`.
     pub fn onto(&self, layer: usize, output: &mut Tensor) -> Result<(), InterventionError> {
         if let Some(sum) = &self.layers[layer] {
             *output = output.add(&Tensor::from_slice(sum, output.shape(), self.model.device())?)?;

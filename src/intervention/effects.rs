@@ -1,70 +1,69 @@
-//! What interventions changed, against the base run.
+//! Effects of interventions, against the base run.
 
 use crate::attribution::softmax;
 use crate::graph::FeatureAt;
 use crate::intervention::{Baseline, Outcome};
 use std::collections::HashMap;
 
-/// What interventions changed at the last position, and of features.
+/// Effects of interventions on the last position's tokens, and on features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effects {
-    /// The outputs that were asked for, in that order.
+    /// Requested outputs, in that order.
     pub targets: Vec<TokenEffect>,
-    /// The likeliest tokens of the base run, most likely first.
+    /// Likeliest tokens of the base run, most likely first.
     pub before: Vec<TokenEffect>,
-    /// The likeliest tokens of the altered run, most likely first.
+    /// Likeliest tokens of the altered run, most likely first.
     pub after: Vec<TokenEffect>,
-    /// Tokens whose probability rose, by how much, most first.
+    /// Tokens whose probability rose, the largest rise first.
     pub rising: Vec<TokenEffect>,
-    /// Tokens whose probability fell, by how much, most first.
+    /// Tokens whose probability fell, the largest fall first.
     pub falling: Vec<TokenEffect>,
-    /// Tokens whose logit rose, by how much, most first.
+    /// Tokens whose logit rose, the largest rise first.
     pub rising_logits: Vec<TokenEffect>,
-    /// Tokens whose logit fell, by how much, most first.
+    /// Tokens whose logit fell, the largest fall first.
     pub falling_logits: Vec<TokenEffect>,
-    /// The features that were asked for, in that order.
+    /// Requested features, in that order.
     pub features: Vec<ActivationEffect>,
 }
 
 /// A token's logit and probability, before and after.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenEffect {
-    /// Its vocabulary index.
+    /// Vocabulary index.
     pub id: u32,
-    /// The model's logits, after the final softcap where there is one, with the vocabulary's mean in them (a graph's
-    /// outputs are without).
+    /// Logits of the model, after the final softcap where there is one, and not demeaned (a graph's outputs are).
     pub logits: [f32; 2],
-    /// The softmax of the logits over the vocabulary.
+    /// Softmax of the logits over the vocabulary.
     pub probabilities: [f64; 2],
 }
 
 /// A feature's activation, before and after, in the transcoder's units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActivationEffect {
-    /// Which feature, where.
+    /// Feature and position.
     pub feature: FeatureAt,
-    /// In the base run.
+    /// Activation in the base run.
     pub before: f32,
-    /// What the encoder computes in the altered run, also for a feature that was set.
+    /// Activation that the encoder computes in the altered run, also for a feature that was set.
     pub after: f32,
-    /// What it was set to, where it was.
+    /// Activation that it was set to, if it was.
     pub written: Option<f32>,
 }
 
 impl TokenEffect {
-    /// By how much the logit changed.
+    /// Returns the change of the logit.
     pub fn of_logit(&self) -> f32 {
         self.logits[1] - self.logits[0]
     }
 
-    /// By how much the probability changed.
+    /// Returns the change of the probability.
     pub fn of_probability(&self) -> f64 {
         self.probabilities[1] - self.probabilities[0]
     }
 }
 
 impl Effects {
-    /// What `altered` has otherwise than `base`, of the tokens `targets` and of `features`, with lists of at most `most`
+    /// Compares `altered` with `base`, for the tokens `targets` and for `features`, with lists of at most `most`
     /// tokens. An id past the vocabulary, such as a custom direction's, has no logit and is left out.
     pub fn of(base: &Baseline, altered: &Outcome, targets: &[u32], features: &[FeatureAt], most: usize) -> Self {
         let after = altered.logits.last().map_or(&[][..], Vec::as_slice);
@@ -109,7 +108,7 @@ fn of_feature(
     }
 }
 
-/// The `most` tokens with the largest keys, largest first, of equal ones the first.
+/// Returns the `most` tokens with the largest keys, largest first, of equal ones the first.
 fn top(all: &[TokenEffect], most: usize, key: &dyn Fn(&TokenEffect) -> f64) -> Vec<TokenEffect> {
     let order = |a: &TokenEffect, b: &TokenEffect| key(b).total_cmp(&key(a)).then(a.id.cmp(&b.id));
     let mut list = all.to_vec();

@@ -1,4 +1,4 @@
-//! What can be wrong with an intervention.
+//! Errors of interventions.
 
 use crate::attribution::TraceError;
 use crate::job::Cancelled;
@@ -6,44 +6,44 @@ use crate::model::{ModelError, TensorError};
 use crate::transcoder::TranscoderError;
 use thiserror::Error;
 
-/// An intervention that cannot be made. Each message says what, where, and what to do.
+/// Error of an intervention. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum InterventionError {
-    /// A feature, a position or a layer that is not there.
+    /// A feature, a position or a layer does not exist.
     #[error("{what}: {index} is out of range, there are {count} (counted from 0)")]
     OutOfRange {
-        /// Layer, position or feature, and of which change.
+        /// Layer, position or feature, with the change that names it.
         what: String,
-        /// What was asked for; from the end where negative.
+        /// Requested index; from the end where negative.
         index: i64,
-        /// How many there are.
+        /// Number of those that exist.
         count: usize,
     },
-    /// A value that is no number.
+    /// A value is not a finite number.
     #[error("{what}: the value {value} is not a finite number")]
     NotFinite {
-        /// Of which change.
+        /// Change that has the value.
         what: String,
-        /// The value.
+        /// Value.
         value: f32,
     },
-    /// Positions that are none.
+    /// A range holds no positions.
     #[error("{0}: the range holds no position; its end is exclusive")]
     NoPositions(String),
     /// The altered run left the range of f32.
     #[error("the altered run gives NaN or infinity: an activation is set too high for the model; choose a smaller one")]
     NonFinite,
-    /// What a continuation is sampled with.
+    /// A setting of the sampling is out of range.
     #[error("{what} is {value}, and it has to be {wanted}")]
     Sampling {
-        /// Which setting.
+        /// Name of the setting.
         what: &'static str,
-        /// What it is.
+        /// Value of the setting.
         value: f64,
-        /// What it may be.
+        /// Allowed values.
         wanted: &'static str,
     },
-    /// A continuation in a mode that says nothing of tokens to come.
+    /// A continuation was asked for in direct mode, which is not defined for tokens to come.
     #[error(
         "direct interventions freeze what the prompt's run computed, and generated tokens have no such run; generate \
          with attention frozen or free"
@@ -52,17 +52,17 @@ pub enum InterventionError {
     /// One feature is set twice at a position.
     #[error("{0} is set twice; give one value for a feature at a position")]
     Twice(String),
-    /// The layers are no range of the model's.
+    /// The layers are not a range of the model's.
     #[error("layers {start}..{end} are no range of the model's {count} layers; the end is exclusive")]
     Layers {
         /// First layer.
         start: usize,
         /// One past the last.
         end: usize,
-        /// Layers of the model.
+        /// Number of layers of the model.
         count: usize,
     },
-    /// The model or its base run.
+    /// The model cannot be run.
     #[error(transparent)]
     Trace(#[from] TraceError),
     /// The model cannot be read.

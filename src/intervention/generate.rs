@@ -12,58 +12,58 @@ use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling as Draw};
 use std::ops::Range;
 
-/// How a continuation is made.
+/// Settings of a continuation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
-    /// At most this many tokens.
+    /// Most tokens.
     pub max_tokens: usize,
-    /// How they are drawn.
+    /// Sampling of the tokens.
     pub sampling: Sampling,
-    /// Whether keys and values are kept; otherwise everything is computed anew for each token, to the same result.
+    /// True to cache keys and values; otherwise everything is computed again for each token, to the same result.
     pub cached: bool,
 }
 
-/// How the next token is drawn.
+/// Sampling of the next token.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sampling {
-    /// What logits are divided by; with 0 the likeliest token is taken.
+    /// Divisor of the logits; with 0 the likeliest token is taken.
     pub temperature: f64,
-    /// Draw among this many of the likeliest tokens only.
+    /// Number of likeliest tokens to draw among.
     pub top_k: Option<usize>,
-    /// Draw among the likeliest tokens only whose probabilities add up to this.
+    /// Cumulative probability of the likeliest tokens to draw among.
     pub top_p: Option<f64>,
-    /// What the draws begin with.
+    /// Seed of the draws.
     pub seed: u64,
 }
 
 /// A generated token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Next {
-    /// Its vocabulary index.
+    /// Vocabulary index.
     pub id: u32,
-    /// Its softmax probability, at temperature 1.
+    /// Softmax probability, at temperature 1.
     pub probability: f64,
 }
 
-/// Why a continuation ends.
+/// Reason that a continuation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It is as long as it was to be.
+    /// Requested length reached.
     Long,
-    /// The model reads no more tokens.
+    /// Context of the model full.
     Full,
-    /// The last token is a special one, such as that of the text's end.
+    /// Last token special, such as that of the text's end.
     Special,
-    /// It was stopped on request.
+    /// Stopped on request.
     Stopped,
 }
 
 /// A continuation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Continuation {
-    /// The tokens.
+    /// Generated tokens.
     pub tokens: Vec<Next>,
-    /// Why there are no more.
+    /// Reason that it ends.
     pub ended: Ended,
 }
 
@@ -91,14 +91,15 @@ impl Sampling {
     }
 }
 
-/// Continues the prompt of `base` with interventions made, and hands each token to `each` with the logits `[V]` that it
-/// was drawn from. A request to stop ends it with what there is.
+/// Continues the prompt of `base` with interventions, and hands each token to `each` with the logits `[V]` that it was
+/// drawn from. A request to stop ends it with the tokens so far.
 ///
-/// Interventions from a position on, or on all, hold for generated tokens too. There is no base run of those: scaling
-/// and adding are relative to the altered run's own activation there. Where attention is frozen, it is the prompt's.
+/// Interventions from a position on, or on all, apply to generated tokens too. There is no base run of those: scaling
+/// and adding are relative to the altered run's own activation there. Frozen attention is the prompt's.
 ///
 /// # Errors
-/// The interventions cannot be made or are direct ones, the sampling makes no sense, or weights cannot be read.
+/// Fails where the interventions cannot be made or are direct ones, a sampling setting is out of range, or weights
+/// cannot be read.
 ///
 /// # Examples
 /// ```
@@ -136,7 +137,7 @@ pub fn generate(
 /// Continues the prompt `ids` with a model alone, as [`generate`] does without interventions.
 ///
 /// # Errors
-/// The sampling makes no sense, or weights cannot be read.
+/// Fails where a sampling setting is out of range, or weights cannot be read.
 pub fn generate_alone(
     model: &Transformer,
     tokenizer: &Tokenizer,
@@ -152,10 +153,10 @@ pub fn generate_alone(
     continued(model, tokenizer, ids, generation, read, each, monitor)
 }
 
-/// Reads positions of ids on, behind those in the cache, and gives the logits `[V]` behind the last.
+/// Function that reads positions of ids, behind those in the cache, and returns the logits `[V]` of the last.
 type Read<'a> = &'a mut dyn FnMut(&mut Cache, &[u32], Range<usize>) -> Result<Vec<f32>, InterventionError>;
 
-/// Draws token after token from what `read` gives.
+/// Draws token after token from the logits of `read`.
 fn continued(
     model: &Transformer,
     tokenizer: &Tokenizer,
@@ -197,7 +198,7 @@ fn continued(
     Ok(Continuation { tokens, ended: Ended::Long })
 }
 
-/// Logits `[V]` behind the last position of the residual stream `[n, d]` behind all layers.
+/// Returns the logits `[V]` of the last position of the residual stream `[n, d]` behind all layers.
 fn last_logits(model: &Transformer, resid: &Tensor, monitor: &Monitor) -> Result<Vec<f32>, InterventionError> {
     let last = resid.narrow(0, resid.dim(0)? - 1, 1)?;
     let (last, divisor) = model.last_normed(&last, None)?;
@@ -206,7 +207,7 @@ fn last_logits(model: &Transformer, resid: &Tensor, monitor: &Monitor) -> Result
     if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::NonFinite) }
 }
 
-/// The altered model.
+/// Reader of tokens with the altered model.
 struct Reader<'a> {
     engine: &'a Engine,
     base: &'a Capture,
@@ -214,7 +215,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads on through the positions `unread` of `ids`, and gives the logits `[V]` behind the last.
+    /// Reads the positions `unread` of `ids`, and returns the logits `[V]` of the last.
     fn read(
         &self,
         cache: &mut Cache,
@@ -239,14 +240,14 @@ impl Reader<'_> {
     }
 }
 
-/// An altered pass over unread positions under way.
+/// Altered pass over unread positions.
 struct Altered<'a> {
     engine: &'a Engine,
     base: &'a Capture,
     changes: Vec<Change>,
-    /// Whether the prompt's attention stays as it was.
+    /// True where the prompt's attention is frozen.
     freezes: bool,
-    /// The first position that is read.
+    /// First position of the pass.
     first: usize,
     deltas: Deltas<'a>,
     monitor: &'a Monitor,
@@ -290,7 +291,7 @@ impl Hooks for Altered<'_> {
     }
 }
 
-/// A pattern `[heads, P, P]` whose first `F` rows are those of `frozen` `[heads, F, F]`.
+/// Returns the pattern `own` `[heads, P, P]` with its first `F` rows replaced by those of `frozen` `[heads, F, F]`.
 fn begun_with(frozen: &Tensor, own: &Tensor) -> candle_core::Result<Tensor> {
     let (heads, n, _) = frozen.dims3()?;
     let behind = own.dim(1)? - n;

@@ -1,8 +1,8 @@
 //! Interventions: set features to values and see what the model does (Ameisen et al. 2025, "Validating attribution graph
 //! hypotheses with interventions").
 //!
-//! [`Interventions`] are what a person puts together; [`resolve`] makes [`Change`]s of them, one a feature and position;
-//! [`intervene`] runs the model with these, and [`Baseline`] knows what to compare the result with: [`Effects`], a
+//! The user composes [`Interventions`]; [`resolve`] makes [`Change`]s of them, one a feature and position;
+//! [`intervene`] runs the model with these, and a [`Baseline`] is what the result is compared with: [`Effects`], a
 //! [`Sweep`] over doses. [`generate`] continues the prompt.
 
 mod baseline;
@@ -19,4 +19,5 @@ pub use effects::{ActivationEffect, Effects, TokenEffect};
 pub use error::InterventionError;
 pub use generate::{Continuation, Ended, Generation, Next, Sampling, generate, generate_alone};
 pub use resolve::{donors, resolve, sites_at};
+pub(crate) use run::stream_before;
 pub use run::{Change, Mode, Outcome, Value, intervene};

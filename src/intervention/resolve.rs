@@ -1,4 +1,4 @@
-//! From interventions to the changes that they make at a prompt's positions.
+//! Resolution of interventions to changes at a prompt's positions.
 
 use crate::attribution::Capture;
 use crate::graph::{Action, Donor, FeatureAt, Intervention, Positions, Site};
@@ -7,11 +7,11 @@ use crate::intervention::{Change, InterventionError, Value};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// The changes that `interventions` make at the positions `read`, of a prompt of `prompt` tokens and of what is
+/// Returns the changes that `interventions` make at the positions `read`, of a prompt of `prompt` tokens and the tokens
 /// generated behind it. Muted ones make none.
 ///
 /// # Errors
-/// A position is not in the prompt, positions are an empty range, or a feature is set twice at a position.
+/// Fails where a position is not in the prompt, positions are an empty range, or a feature is set twice at a position.
 pub fn resolve(
     interventions: &[Intervention],
     prompt: usize,
@@ -49,7 +49,7 @@ pub fn resolve(
     Ok(changes)
 }
 
-/// What an action sets its sites to.
+/// Returns the value that an action sets its sites to.
 fn value(action: &Action) -> Value {
     match action {
         Action::Ablate | Action::Swap { .. } => Value::To(0.0),
@@ -63,12 +63,12 @@ fn twice(at: FeatureAt, first: &str, second: &str) -> InterventionError {
     InterventionError::Twice(format!("{} (by {first:?} and by {second:?})", name(at)))
 }
 
-/// What a feature is called in messages.
+/// Returns a feature's name in messages.
 pub(super) fn name(FeatureAt { layer, position, feature }: FeatureAt) -> String {
     format!("feature {layer}:{position}:{feature}")
 }
 
-/// The positions of a site; without end where they go on through what is generated.
+/// Returns the positions of a site; without end where they include generated tokens.
 fn span(site: &Site, name: &str, prompt: usize) -> Result<Range<usize>, InterventionError> {
     let what = || format!("position of feature {site} in {name:?}");
     let place = |index: i32, past: usize| {
@@ -90,13 +90,13 @@ fn span(site: &Site, name: &str, prompt: usize) -> Result<Range<usize>, Interven
     })
 }
 
-/// The features that are active at `position` of a run, as sites.
+/// Returns the features that are active at `position` of a run, as sites.
 pub fn sites_at(run: &Capture, position: Position) -> Vec<Site> {
     active_at(run, position).map(|(at, _)| at.into()).collect()
 }
 
-/// The features that are active at position `from` of a run, with their activations there, to be put in at position
-/// `to` of another one.
+/// Returns the features that are active at position `from` of a run, with their activations there, for position `to` of
+/// another run.
 pub fn donors(run: &Capture, from: Position, to: Position) -> Vec<Donor> {
     active_at(run, from).map(|(at, activation)| Donor { at: FeatureAt { position: to, ..at }, activation }).collect()
 }

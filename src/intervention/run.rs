@@ -1,30 +1,30 @@
-//! One altered forward pass.
+//! Forward pass with changed activations.
 
-use crate::attribution::Capture;
+use crate::attribution::{Capture, Engine};
 use crate::graph::{FeatureAt, Freeze, Interventions};
 use crate::intervention::InterventionError;
 use crate::intervention::deltas::Deltas;
 use crate::intervention::resolve::name;
 use crate::job::Monitor;
-use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::model::{End, Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::Transcoder;
 use candle_core::Tensor;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// What a feature is set to.
+/// Value that a feature is set to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
-    /// This activation.
+    /// Given activation.
     To(f32),
-    /// This many times its activation in the base run.
+    /// Multiple of its activation in the base run.
     Times(f32),
-    /// Its activation in the base run, and this much more.
+    /// Its activation in the base run plus a given amount.
     Plus(f32),
 }
 
 impl Value {
-    /// The activation that is written, for one of `base`.
+    /// Returns the activation to write, for that of the base run.
     pub fn on(self, base: f32) -> f32 {
         match self {
             Self::To(value) => value,
@@ -34,30 +34,30 @@ impl Value {
     }
 }
 
-/// A feature at a position, and what it is set to.
+/// Feature at a position, and the value that it is set to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
-    /// Which feature, where.
+    /// Feature and position.
     pub feature: FeatureAt,
-    /// To what.
+    /// Value that it is set to.
     pub value: Value,
 }
 
-/// What stays as it was in the base run.
+/// Intermediates that are frozen at the base run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Attention patterns everywhere, and feature outputs inside these layers (but for skip connections, which carry
-    /// the change of their input); where the range is all layers, norm divisors too. Changes are measured from the base
+    /// Attention patterns everywhere, and feature outputs inside these layers (except for skip connections, which carry
+    /// the change of their input); where the range is all layers, norm divisors too. Changes are relative to the base
     /// activations and written only inside the range.
     Direct(Range<usize>),
-    /// Attention patterns alone. Changes are measured from the activations of the altered run.
+    /// Attention patterns alone. Changes are relative to the activations of the altered run.
     FrozenAttention,
-    /// Nothing. Changes are measured from the activations of the altered run.
+    /// Nothing. Changes are relative to the activations of the altered run.
     Free,
 }
 
 impl Mode {
-    /// The mode of `interventions`, for a model of `n_layers` layers.
+    /// Returns the mode of `interventions`, for a model of `n_layers` layers.
     pub fn of(interventions: &Interventions, n_layers: usize) -> Self {
         match (interventions.freeze, &interventions.layers) {
             (Freeze::Direct, Some(layers)) => Self::Direct(layers.clone()),
@@ -65,7 +65,7 @@ impl Mode {
         }
     }
 
-    /// The mode in which `freeze` stays in all of `n_layers` layers.
+    /// Returns the mode that freezes `freeze` in all of `n_layers` layers.
     pub fn over_all(freeze: Freeze, n_layers: usize) -> Self {
         match freeze {
             Freeze::Direct => Self::Direct(0..n_layers),
@@ -75,24 +75,25 @@ impl Mode {
     }
 }
 
-/// What the altered model computed for `P` tokens.
+/// Results of the altered model for `P` tokens.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// `[P, V]`, row after row.
+    /// Logits `[P, V]`, row after row.
     pub logits: Vec<Vec<f32>>,
-    /// By layer `[P, F]`: what the encoders compute, also for the features that were set. Zero at zeroed positions.
+    /// Activations by layer `[P, F]`, as the encoders compute them, also for the features that were set. Zero at zeroed
+    /// positions.
     pub activations: Vec<Vec<f32>>,
-    /// By layer `[P, F]`, before the activation function. Zero at zeroed positions.
+    /// Pre-activations by layer `[P, F]`. Zero at zeroed positions.
     pub pre_activations: Vec<Vec<f32>>,
-    /// The features that were set, and the activations that were written for them.
+    /// Features that were set, and the activations that were written for them.
     pub written: Vec<(FeatureAt, f32)>,
 }
 
 impl Outcome {
-    /// The activation that the encoder computes for a feature.
+    /// Returns the activation that the encoder computes for a feature.
     ///
     /// # Panics
-    /// Where there is no such layer, position or feature.
+    /// Panics where there is no such layer, position or feature.
     pub fn activation(&self, at: FeatureAt) -> f32 {
         let layer = &self.activations[at.layer.index()];
         let width = layer.len() / self.logits.len();
@@ -100,12 +101,12 @@ impl Outcome {
     }
 }
 
-/// Runs `model` on the prompt of `base` with `changes` made: each feature's change of activation, times its decoders, is
+/// Runs `model` on the prompt of `base` with `changes`: each feature's change of activation, times its decoders, is
 /// added at the feature outputs that it writes into. Without changes this is the model's own run.
 ///
 /// # Errors
-/// A change names something that is not there or is set twice, it drives the model out of the range of f32, weights
-/// cannot be read, or the work was stopped.
+/// Fails where a change names something that does not exist or is made twice, the model leaves the range of f32,
+/// weights cannot be read, or the work was stopped.
 pub fn intervene(
     model: &Transformer,
     transcoder: &Transcoder,
@@ -114,28 +115,7 @@ pub fn intervene(
     mode: &Mode,
     monitor: &Monitor,
 ) -> Result<Outcome, InterventionError> {
-    check(transcoder, base, changes, mode)?;
-    let direct = match mode {
-        Mode::Direct(layers) => Some(layers.clone()),
-        Mode::FrozenAttention | Mode::Free => None,
-    };
-    let mut altered = Altered {
-        model,
-        transcoder,
-        base,
-        changes,
-        freezes_attention: *mode != Mode::Free,
-        deltas: Deltas::new(model, transcoder, direct.clone(), base.n_positions()),
-        is_linear: direct.as_ref().is_some_and(|layers| *layers == (0..model.spec.n_layers)),
-        direct,
-        outcome: Outcome {
-            logits: Vec::new(),
-            activations: Vec::new(),
-            pre_activations: Vec::new(),
-            written: Vec::with_capacity(changes.len()),
-        },
-        monitor,
-    };
+    let mut altered = Altered::new(model, transcoder, base, changes, mode, monitor)?;
     let resid = model.forward(model.prompt(&base.ids)?, &mut altered, monitor.cancel())?;
     let (last, divisor) = model.last_normed(&resid, altered.is_linear.then_some(&base.final_divisor))?;
     in_hand(&divisor)?;
@@ -148,27 +128,84 @@ pub fn intervene(
     }
 }
 
-/// An altered pass under way.
+/// Runs the model with `changes` made, as [`intervene`] does, up to an existing layer, and returns the residual stream
+/// in front of it, `[P, d]`.
+///
+/// # Errors
+/// Fails as [`intervene`] does.
+pub(crate) fn stream_before(
+    engine: &Engine,
+    base: &Capture,
+    changes: &[Change],
+    mode: &Mode,
+    layer: usize,
+    monitor: &Monitor,
+) -> Result<Tensor, InterventionError> {
+    let model = &engine.model;
+    let mut altered = Altered::new(model, &engine.transcoder, base, changes, mode, monitor)?;
+    let input = model.prompt(&base.ids)?;
+    match layer.checked_sub(1) {
+        Some(last) => model.forward(input.until(End::Layer(last)), &mut altered, monitor.cancel()),
+        // Nothing is written in front of the first layer.
+        None => Ok(base.streams[0].clone()),
+    }
+}
+
+/// Altered pass.
 struct Altered<'a> {
     model: &'a Transformer,
     transcoder: &'a Transcoder,
     base: &'a Capture,
     changes: &'a [Change],
     freezes_attention: bool,
-    /// The layers in which feature outputs stay, where changes are direct.
+    /// Layers whose feature outputs are frozen, in direct mode.
     direct: Option<Range<usize>>,
-    /// Whether those are all, so that norm divisors stay too.
+    /// True where those are all layers, so that norm divisors are frozen too.
     is_linear: bool,
     deltas: Deltas<'a>,
     outcome: Outcome,
     monitor: &'a Monitor,
 }
 
+impl<'a> Altered<'a> {
+    fn new(
+        model: &'a Transformer,
+        transcoder: &'a Transcoder,
+        base: &'a Capture,
+        changes: &'a [Change],
+        mode: &Mode,
+        monitor: &'a Monitor,
+    ) -> Result<Self, InterventionError> {
+        check(transcoder, base, changes, mode)?;
+        let direct = match mode {
+            Mode::Direct(layers) => Some(layers.clone()),
+            Mode::FrozenAttention | Mode::Free => None,
+        };
+        Ok(Self {
+            model,
+            transcoder,
+            base,
+            changes,
+            freezes_attention: *mode != Mode::Free,
+            deltas: Deltas::new(model, transcoder, direct.clone(), base.n_positions()),
+            is_linear: direct.as_ref().is_some_and(|layers| *layers == (0..model.spec.n_layers)),
+            direct,
+            outcome: Outcome {
+                logits: Vec::new(),
+                activations: Vec::new(),
+                pre_activations: Vec::new(),
+                written: Vec::with_capacity(changes.len()),
+            },
+            monitor,
+        })
+    }
+}
+
 impl Hooks for Altered<'_> {
     type Error = InterventionError;
 
-    fn frozen_divisors(&self, layer: usize) -> Option<&Divisors> {
-        self.is_linear.then_some(&self.base.layers[layer].divisors)
+    fn frozen_norm_scales(&self, layer: usize) -> Option<&NormScales> {
+        self.is_linear.then_some(&self.base.layers[layer].norm_scales)
     }
 
     fn frozen_pattern(&self, layer: usize, _: usize) -> Option<&Tensor> {
@@ -227,7 +264,7 @@ impl Hooks for Altered<'_> {
     }
 }
 
-/// That what a norm divides by is a number: where squares leave the range of f32, the norm would hide it.
+/// Checks that a norm's divisor is finite: where squares leave the range of f32, the norm would hide it.
 pub(super) fn in_hand(divisor: &Tensor) -> Result<(), InterventionError> {
     let all = divisor.flatten_all()?.to_vec1::<f32>()?;
     if all.iter().all(|divisor| divisor.is_finite()) { Ok(()) } else { Err(InterventionError::NonFinite) }
@@ -250,7 +287,7 @@ fn check(transcoder: &Transcoder, base: &Capture, changes: &[Change], mode: &Mod
     Ok(())
 }
 
-/// Whether a change names what is there, among `positions` positions, and a number.
+/// Checks that a change names an existing feature, among `positions` positions, and a finite value.
 pub(super) fn check_change(
     transcoder: &Transcoder,
     change: &Change,
@@ -271,7 +308,7 @@ pub(super) fn check_change(
     if value.is_finite() { Ok(()) } else { Err(InterventionError::NotFinite { what: name(change.feature), value }) }
 }
 
-/// A feature's activation in the base run.
+/// Returns a feature's activation in the base run.
 pub(super) fn base_activation(base: &Capture, at: FeatureAt) -> f32 {
     let active = &base.layers[at.layer.index()].active;
     let key = (at.position.0, at.feature.0);

@@ -2,48 +2,49 @@
 
 use crate::job::Cancel;
 use crate::model::rope::Rope;
+use crate::model::spec::QueryKeyNorms;
 use crate::model::{Linear, ModelError, ModelSpec, Norm};
 use candle_core::{D, Device, Tensor};
 use std::ops::Range;
 
-/// The projections of one layer's attention, with biases and norms where the model has them.
+/// Projections of one layer's attention, with biases and norms where the model has them.
 #[derive(Clone, Debug)]
 pub struct AttentionWeights<'a> {
-    /// `[d_attn, d]`
+    /// Query weight, `[d_attn, d]`.
     pub query: Linear<'a>,
-    /// `[d_kv, d]`
+    /// Key weight, `[d_kv, d]`.
     pub key: Linear<'a>,
-    /// `[d_kv, d]`
+    /// Value weight, `[d_kv, d]`.
     pub value: Linear<'a>,
-    /// `[d, d_attn]`
+    /// Output weight, `[d, d_attn]`.
     pub output: Linear<'a>,
-    /// Norms over each head of the queries and of the keys.
+    /// Norms over the queries and over the keys.
     pub head_norms: Option<(Norm, Norm)>,
 }
 
 /// Queries, keys and values of one prompt in one layer.
 #[derive(Debug)]
 pub(super) struct Heads {
-    /// What its attention pattern follows from.
+    /// Pattern, or the queries and keys that it is computed from.
     pub looks: Looks,
-    /// `[kv_heads, P, head_dim]`
+    /// Values, `[kv_heads, P, head_dim]`.
     pub values: Tensor,
 }
 
-/// What an attention pattern follows from.
+/// Attention pattern, or what it is computed from.
 #[derive(Debug)]
 pub(super) enum Looks {
-    /// The pattern `[heads, P, P]` is given.
+    /// Frozen pattern, `[heads, P, P]`.
     Frozen(Tensor),
-    /// Queries `[heads, n, head_dim]` of the last `n` positions, and keys `[kv_heads, P, head_dim]`; rotated both.
+    /// Queries `[heads, n, head_dim]` of the last `n` positions, and keys `[kv_heads, P, head_dim]`; both rotated.
     At { query: Tensor, keys: Tensor },
 }
 
 impl AttentionWeights<'_> {
-    /// Queries, keys and values of a normalized input `x` `[n, d]`, whose pattern may be `frozen`.
+    /// Returns queries, keys and values of a normalized input `x` `[n, d]`, whose pattern may be `frozen`.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(super) fn heads(
         &self,
         spec: &ModelSpec,
@@ -52,31 +53,48 @@ impl AttentionWeights<'_> {
         frozen: Option<Tensor>,
         cancel: &Cancel,
     ) -> Result<Heads, ModelError> {
-        let turned = |linear: &Linear<'_>, n: usize, norm: Option<&Norm>| -> Result<Tensor, ModelError> {
-            let mut projected = heads(&linear.apply(x, cancel)?, n)?;
-            if let Some(norm) = norm {
-                projected = norm.apply(&projected)?;
+        let looks = match frozen {
+            Some(pattern) => Looks::Frozen(pattern),
+            None => {
+                let (query, keys) = self.queries_and_keys(spec, x, rope, cancel)?;
+                Looks::At { query, keys }
             }
+        };
+        Ok(Heads { looks, values: heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)? })
+    }
+
+    /// Returns rotated queries `[heads, n, head_dim]` and keys `[kv_heads, n, head_dim]` of a normalized input `x` `[n,
+    /// d]`.
+    ///
+    /// # Errors
+    /// Fails where weights cannot be read, or the work was stopped.
+    pub(super) fn queries_and_keys(
+        &self,
+        spec: &ModelSpec,
+        x: &Tensor,
+        rope: Option<&Rope>,
+        cancel: &Cancel,
+    ) -> Result<(Tensor, Tensor), ModelError> {
+        let turned = |linear: &Linear<'_>, n: usize, norm: Option<&Norm>| -> Result<Tensor, ModelError> {
+            let projected = linear.apply(x, cancel)?;
+            let projected = match (norm, spec.query_key_norms) {
+                (Some(norm), QueryKeyNorms::Whole) => heads(&norm.apply(&projected)?, n)?,
+                (Some(norm), _) => norm.apply(&heads(&projected, n)?)?,
+                (None, _) => heads(&projected, n)?,
+            };
             Ok(match rope {
                 Some(rope) => rope.rotate(&projected)?,
                 None => projected,
             })
         };
         let (of_queries, of_keys) = self.head_norms.as_ref().map(|(queries, keys)| (queries, keys)).unzip();
-        let looks = match frozen {
-            Some(pattern) => Looks::Frozen(pattern),
-            None => Looks::At {
-                query: turned(&self.query, spec.n_heads, of_queries)?,
-                keys: turned(&self.key, spec.n_kv_heads, of_keys)?,
-            },
-        };
-        Ok(Heads { looks, values: heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)? })
+        Ok((turned(&self.query, spec.n_heads, of_queries)?, turned(&self.key, spec.n_kv_heads, of_keys)?))
     }
 
-    /// What the heads write, `[n, d]`, for values `[kv_heads, P, head_dim]` under a pattern `[heads, n, P]`.
+    /// Returns the attention output, `[n, d]`, for values `[kv_heads, P, head_dim]` under a pattern `[heads, n, P]`.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(super) fn write(
         &self,
         spec: &ModelSpec,
@@ -89,16 +107,15 @@ impl AttentionWeights<'_> {
     }
 }
 
-/// Masked attention scores `[heads, n, P]` of the last `n` positions, whose queries are `query` `[heads, n, head_dim]`, over
-/// `keys` `[kv_heads, P, head_dim]`, in a layer that attends within `window`.
+/// Returns the masked attention scores `[heads, n, P]` of the last `n` positions, whose queries are `query`
+/// `[heads, n, head_dim]`, over `keys` `[kv_heads, P, head_dim]`, in a layer that attends within `window`.
 pub(super) fn scores(
     spec: &ModelSpec,
     query: &Tensor,
     keys: &Tensor,
     window: Option<usize>,
 ) -> Result<Tensor, ModelError> {
-    let keys = for_each_query_head(keys, spec)?;
-    let mut scores = (query.matmul(&keys.t()?)? * spec.attention_scale)?;
+    let mut scores = uncapped_scores(spec, query, keys)?;
     if let Some(cap) = spec.attention_softcap {
         scores = softcap(&scores, cap)?;
     }
@@ -106,12 +123,17 @@ pub(super) fn scores(
     Ok(scores.broadcast_add(&causal_mask(read - n..read, window, query.device())?)?)
 }
 
-/// cap * tanh(x / cap).
+/// Returns the attention scores in front of softcap and mask, `[heads, n, P]`; shapes as in [`scores`].
+pub(super) fn uncapped_scores(spec: &ModelSpec, query: &Tensor, keys: &Tensor) -> Result<Tensor, ModelError> {
+    Ok((query.matmul(&for_each_query_head(keys, spec)?.t()?)? * spec.attention_scale)?)
+}
+
+/// Returns cap * tanh(x / cap).
 pub(super) fn softcap(x: &Tensor, cap: f64) -> candle_core::Result<Tensor> {
     (x / cap)?.tanh()? * cap
 }
 
-/// `[P, heads * head_dim]` to `[heads, P, head_dim]`.
+/// Reshapes `[P, heads * head_dim]` to `[heads, P, head_dim]`.
 fn heads(x: &Tensor, n: usize) -> candle_core::Result<Tensor> {
     let (positions, width) = x.dims2()?;
     x.reshape((positions, n, width / n))?.transpose(0, 1)?.contiguous()
@@ -124,7 +146,7 @@ fn for_each_query_head(x: &Tensor, spec: &ModelSpec) -> candle_core::Result<Tens
     x.unsqueeze(1)?.expand((kv, group, positions, width))?.contiguous()?.reshape((kv * group, positions, width))
 }
 
-/// What is added to the scores of `queries`, over all positions up to the last of them.
+/// Returns the mask added to the scores of `queries`, over all positions up to the last of them.
 fn causal_mask(queries: Range<usize>, window: Option<usize>, device: &Device) -> candle_core::Result<Tensor> {
     let visible = |query: usize, key: usize| key <= query && window.is_none_or(|window| query - key < window);
     let (n, keys) = (queries.len(), queries.end);
@@ -134,7 +156,7 @@ fn causal_mask(queries: Range<usize>, window: Option<usize>, device: &Device) ->
     Tensor::from_vec(mask, (n, keys), device)
 }
 
-/// The pattern that masked scores make.
+/// Returns the attention pattern of masked scores.
 pub(super) fn softmax(scores: &Tensor) -> candle_core::Result<Tensor> {
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
     shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)

@@ -1,26 +1,26 @@
-//! Keys and values of the positions that were read, so that a model goes on behind them without reading them again.
+//! Cache of keys and values, so that a model continues after positions that it has read.
 
 use crate::model::ModelError;
 use crate::model::attention::{Heads, Looks};
 use candle_core::Tensor;
 
-/// Keys and values of all positions read so far, sliding windows included: the mask leaves out what lies behind them.
+/// Keys and values of all positions read so far; for sliding windows too, where the mask leaves out the older ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
-    /// By layer, `[kv_heads, P, head_dim]` each; `None` before anything was read.
+    /// Keys and values by layer, `[kv_heads, P, head_dim]` each; `None` before anything was read.
     layers: Vec<Option<(Tensor, Tensor)>>,
 }
 
 impl Cache {
-    /// Nothing was read yet.
+    /// Creates an empty cache.
     pub fn new(n_layers: usize) -> Self {
         Self { layers: vec![None; n_layers] }
     }
 
-    /// Takes in the keys and values of a layer at positions behind those that it holds, and puts all of them there.
+    /// Appends the keys and values of a layer's new positions, and puts those of all positions into `heads`.
     ///
     /// # Errors
-    /// They do not fit what is held.
+    /// Fails where their shapes do not fit the cache.
     pub(super) fn extend(&mut self, layer: usize, heads: &mut Heads) -> Result<(), ModelError> {
         let Heads { looks: Looks::At { keys, .. }, values } = heads else { return Ok(()) };
         if let Some((before, read)) = &self.layers[layer] {

@@ -1,6 +1,6 @@
-//! A `config.json` whose options are taken one by one, so that what is left over can be named.
+//! Reader of `config.json` that takes options one by one, so that those left over can be named.
 
-use crate::hub::{CONFIG_BYTES, Place};
+use crate::hub::{CONFIG_BYTES, FileSource};
 use crate::model::ModelError;
 use crate::model::spec::{RopeScaling, RopeSpec};
 use crate::untrusted::{excerpt, json_fault};
@@ -8,15 +8,14 @@ use serde_json::{Map, Value};
 
 const FILE: &str = "config.json";
 
-/// Sizes beyond this are a damaged file; products made of them would overflow.
+/// Largest size of an intact file; products of larger ones would overflow.
 const MOST: u64 = 1 << 24;
 
-/// Layers of the deepest model; each of them takes memory before a weight of it is looked for.
+/// Most layers of a model; each of them takes memory before a weight of it is looked for.
 const MOST_LAYERS: u64 = 1 << 12;
 
-/// Options that do not change the numbers of a forward pass over one prompt: what training, generation, heads for other
-/// tasks and other modalities are told. Beside them all that begin with an underscore: notes that libraries leave for
-/// themselves.
+/// Options that do not change the numbers of a forward pass over one prompt: for training, generation, other tasks'
+/// heads and other modalities. So do all that begin with an underscore: libraries' own notes.
 const HARMLESS: &[&str] = &[
     "architectures",
     "attention_dropout",
@@ -152,18 +151,18 @@ const UNSUPPORTED: &[(&str, f64)] = &[
     ("use_qk_norm", f64::NAN),
 ];
 
-/// The options of a model that have not been taken yet.
+/// Options of a model that have not been taken yet.
 #[derive(Debug)]
 pub(super) struct Config {
     path: String,
     options: Map<String, Value>,
-    /// Options that nothing is known of, as `name = value`.
+    /// Options that are not known, as `name = value`.
     unknown: Vec<String>,
 }
 
 impl Config {
     /// Reads `config.json`.
-    pub fn read(place: &Place) -> Result<Self, ModelError> {
+    pub fn read(place: &FileSource) -> Result<Self, ModelError> {
         let blob = place.open_within(FILE, CONFIG_BYTES, "a Hugging Face model directory has one")?;
         let path = place.path(FILE);
         let options = serde_json::from_slice(&blob)
@@ -171,28 +170,28 @@ impl Config {
         Ok(Self::of(path, options))
     }
 
-    /// Options that stand elsewhere than in a `config.json`.
+    /// Wraps options that come from elsewhere than a `config.json`.
     pub fn of(path: String, options: Map<String, Value>) -> Self {
         Self { path, options, unknown: Vec::new() }
     }
 
-    /// What is wrong with it.
+    /// Returns an error about the file.
     pub fn wrong(&self, what: impl Into<String>) -> ModelError {
         ModelError::Config { path: self.path.clone(), what: what.into() }
     }
 
-    /// The first of the architectures.
+    /// Returns the first of the architectures.
     pub fn architecture(&self) -> Option<String> {
         self.options.get("architectures")?.get(0)?.as_str().map(str::to_owned)
     }
 
-    /// What the family is called, which files without architectures have alone.
+    /// Returns the family's name, which is all that files without architectures have.
     pub fn model_type(&self) -> Option<String> {
         self.options.get("model_type")?.as_str().map(str::to_owned)
     }
 
-    /// Goes on with the options under `text_config`, where a multimodal model keeps those of its language model. Beside
-    /// them nothing may be left that is known to change the numbers.
+    /// Continues with the options under `text_config`, where a multimodal model keeps those of its language model.
+    /// Fails where an option beside them is known to change the numbers.
     pub fn enter_text_config(&mut self) -> Result<(), ModelError> {
         const TIED: &str = "tie_word_embeddings";
         if let Some(Value::Object(mut inner)) = self.options.remove("text_config") {
@@ -205,7 +204,7 @@ impl Config {
         Ok(())
     }
 
-    /// Takes options of `usual` that are not there; one that is null is there.
+    /// Adds the options of `usual` that are absent; a null one is not absent.
     pub fn fill(&mut self, usual: Value) {
         if let Value::Object(usual) = usual {
             usual.into_iter().for_each(|(name, value)| {
@@ -218,12 +217,12 @@ impl Config {
         self.options.remove(name).filter(|value| !value.is_null())
     }
 
-    /// Whether an option is there and set.
+    /// Returns true where an option is present and set.
     pub fn has(&self, name: &str) -> bool {
         self.options.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// A count that stays among the options.
+    /// Returns a count without taking it.
     pub fn peek_size(&self, name: &str) -> Option<usize> {
         self.options.get(name)?.as_u64().map(|n| n as usize)
     }
@@ -240,7 +239,7 @@ impl Config {
         }
     }
 
-    /// How many layers there are.
+    /// Takes the number of layers.
     pub fn layers(&mut self, name: &str) -> Result<usize, ModelError> {
         self.size_up_to(name, MOST_LAYERS)?.ok_or_else(|| self.wrong(format!("{name} is missing")))
     }
@@ -273,7 +272,7 @@ impl Config {
         self.take(name).and_then(|value| value.as_str().map(str::to_owned))
     }
 
-    /// Rotary frequencies of base `theta`, in the older form (`rope_theta` beside `rope_scaling`).
+    /// Takes rotary frequencies of base `theta`, in the older form (`rope_theta` beside `rope_scaling`).
     pub fn rope(&mut self, theta: f64) -> Result<RopeSpec, ModelError> {
         match self.take("rope_scaling") {
             None => Ok(RopeSpec { theta, scaling: RopeScaling::None }),
@@ -281,8 +280,16 @@ impl Config {
         }
     }
 
-    /// Rotary frequencies as one object tells them: the older `rope_scaling`, or the newer `rope_parameters` with the
-    /// base among them.
+    /// Rotary frequencies in the newer form where it is there, else in the older with the base `theta`.
+    pub fn newest_rope(&mut self, theta: f64) -> Result<RopeSpec, ModelError> {
+        match self.take("rope_parameters") {
+            Some(newer) => self.rope_of("rope_parameters", newer, Some(theta)),
+            None => self.rope(theta),
+        }
+    }
+
+    /// Reads rotary frequencies from one object: the older `rope_scaling`, or the newer `rope_parameters` with the base
+    /// among them.
     pub fn rope_of(&self, name: &str, value: Value, theta: Option<f64>) -> Result<RopeSpec, ModelError> {
         let Value::Object(options) = value else {
             return Err(self.wrong(format!("{name} is not an object")));
@@ -328,7 +335,7 @@ impl Config {
         }
     }
 
-    /// That nothing is left that is known to change the numbers; remembers what is left that nothing is known of.
+    /// Fails where an option is left that is known to change the numbers; remembers those left that are not known.
     pub fn finish(&mut self) -> Result<(), ModelError> {
         for (key, value) in &self.options {
             let off = match value {
@@ -350,13 +357,13 @@ impl Config {
         Ok(())
     }
 
-    /// Takes the options that nothing is known of, as `name = value`.
+    /// Takes the options that are not known, as `name = value`.
     pub fn take_unknown(&mut self) -> Vec<String> {
         std::mem::take(&mut self.unknown)
     }
 }
 
-/// An option's value in a message.
+/// Formats an option's value for a message.
 fn quoted(value: &Value) -> String {
     excerpt(&value.to_string()).into_owned()
 }

@@ -1,20 +1,20 @@
 //! NVIDIA's libraries, loaded when a card is asked for.
 //!
-//! The crates that use them want them linked, which makes the system refuse to start a program where they are missing. On
-//! Linux the functions that are called have stand-ins here instead, which jump to wherever [`load`] found the real ones;
+//! The crates that use them want them linked, so that the system would refuse to start a program where they are
+//! missing. On Linux the called functions have stand-ins here instead, which jump to the real ones that [`load`] found;
 //! `build.rs` keeps the linker from looking for the libraries. A function without a stand-in is an error of the linker.
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Folders that are looked through where the system's search finds nothing.
+/// Folders to search where the system's search finds nothing.
 const FOLDERS: [&str; 2] = ["/usr/local/cuda/lib64", "/usr/local/nvidia/lib64"];
 
-/// The version of the toolkit that the program was built with, its first number.
+/// Major version of the toolkit that the program was built with.
 const MAJOR: &str = env!("CIRCUITSCOPE_CUDA_MAJOR");
 
-/// A function's name, and where a call of it goes.
+/// Name of a function, and the address that a call of it jumps to.
 type Forwarded = (&'static str, &'static AtomicPtr<()>);
 
 /// Defines stand-ins by library, and lists them.
@@ -27,7 +27,7 @@ macro_rules! stand_ins {
 
                 pub(super) static TO: AtomicPtr<()> = AtomicPtr::new(super::missing as fn() as *mut ());
 
-                /// Jumps to NVIDIA's function of this name with whatever it was called with.
+                /// Jumps to NVIDIA's function of this name with the same arguments.
                 #[unsafe(no_mangle)]
                 #[unsafe(naked)]
                 unsafe extern "C" fn $name() {
@@ -39,7 +39,7 @@ macro_rules! stand_ins {
             }
         )*)*
 
-        /// The libraries in an order in which each finds those that it needs itself, and what is called in each.
+        /// Libraries, each after those that it depends on, with the functions called in each.
         const LIBRARIES: &[(&str, &[Forwarded])] = &[
             $(($library, &[$((stringify!($name), &$name::TO)),*])),*
         ];
@@ -62,16 +62,16 @@ stand_ins! {
         curandSetPseudoRandomGeneratorSeed curandSetStream;
 }
 
-/// Where calls go that are made before the libraries are loaded.
+/// Target of calls that are made before the libraries are loaded.
 fn missing() {
     eprintln!("error: NVIDIA's libraries were called before they were loaded");
     std::process::abort();
 }
 
-/// Loads the driver and the toolkit's libraries of the version that was built for.
+/// Loads the driver and the toolkit's libraries, of the version that the program was built with.
 ///
 /// # Errors
-/// One that is missing or too old, and what has it.
+/// Names a library that is missing or too old, and what provides it.
 pub(super) fn load() -> Result<(), String> {
     static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
     LOADED.get_or_init(|| LIBRARIES.iter().try_for_each(|(name, functions)| load_one(name, functions))).clone()

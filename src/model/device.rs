@@ -1,11 +1,11 @@
-//! Where a model computes.
+//! Devices that a model computes on.
 
 use crate::model::ModelError;
 use candle_core::{Device, DeviceLocation};
 use std::fmt;
 use std::str::FromStr;
 
-/// A device, as a person names it: `cpu`, `cuda`, `cuda:1`, `metal`.
+/// Device as the user names it: `cpu`, `cuda`, `cuda:1`, `metal`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceName {
     /// The processor.
@@ -18,7 +18,7 @@ pub enum DeviceName {
 }
 
 impl DeviceName {
-    /// What a device is called.
+    /// Returns the name of a device.
     pub fn of(device: &Device) -> Self {
         match device.location() {
             DeviceLocation::Cpu => Self::Cpu,
@@ -30,7 +30,7 @@ impl DeviceName {
     /// Opens the device.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where this build or this machine does not have it.
+    /// Fails with [`ModelError::Device`] where this build or this machine does not have it.
     pub fn open(self) -> Result<Device, ModelError> {
         let refuse = |what: String| Err(ModelError::Device { name: self, what });
         let (is_built, feature) = match self {
@@ -51,18 +51,18 @@ impl DeviceName {
     }
 }
 
-/// Which device a person lets a model compute on: one by name, or `auto`.
+/// Choice of the device: one by name, or `auto`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The card of this machine where there is one and the model is worth it and fits, else the CPU.
+    /// Card of this machine where there is one and the model is worth it and fits, else the CPU.
     #[default]
     Auto,
-    /// This one.
+    /// The named device.
     Named(DeviceName),
 }
 
 impl DeviceChoice {
-    /// The devices with memory of their own that this program was built for, the first of each kind.
+    /// Devices with memory of their own that this program was built for, the first of each kind.
     pub const CARDS: &[DeviceName] = &[
         #[cfg(feature = "cuda")]
         DeviceName::Cuda(0),
@@ -124,12 +124,12 @@ impl FromStr for DeviceName {
     }
 }
 
-/// Bytes that are free on a device with memory of its own; `None` for the others, and where it does not say.
+/// Returns the free bytes of a device with memory of its own; `None` for others, and where it does not tell.
 pub fn free_memory(device: &Device) -> Option<u64> {
     cuda::free_memory(device)
 }
 
-/// The most bytes that this process held at any time on a device with memory of its own, where it says so.
+/// Returns the peak bytes of this process on a device with memory of its own, where it tells.
 pub fn most_held(device: &Device) -> Option<u64> {
     cuda::most_held(device)
 }
@@ -143,7 +143,7 @@ mod cuda {
     use candle_core::{CudaDevice, Device};
     use std::ffi::c_void;
 
-    /// Opens a card, counted from 0.
+    /// Opens a card, by its number from 0.
     pub fn open(nth: usize) -> Result<Device, String> {
         #[cfg(target_os = "linux")]
         cuda_libraries::load()?;
@@ -172,7 +172,7 @@ mod cuda {
         attribute(card, sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, None).ok()
     }
 
-    /// Reads an attribute of the pool that the card's memory is taken from, or sets it.
+    /// Reads, or sets, an attribute of the pool that the card's memory is taken from.
     fn attribute(card: &CudaDevice, attribute: sys::CUmemPool_attribute, new: Option<u64>) -> Result<u64, DriverError> {
         let mut value = new.unwrap_or(0);
         let at: *mut c_void = std::ptr::from_mut(&mut value).cast();

@@ -1,30 +1,30 @@
-//! What can be wrong with a model or its weights.
+//! Errors of a model and its weights.
 
-use crate::hub::PlaceError;
+use crate::hub::FileSourceError;
 use crate::model::DeviceName;
 use crate::untrusted::excerpt;
 use thiserror::Error;
 
-/// A model that cannot be loaded or run. Each message says what, where, and what to do.
+/// Error of loading or running a model. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// A file is missing or cannot be read.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    FileSource(#[from] FileSourceError),
     /// `config.json` is not understood.
     #[error("{path}: {what}")]
     Config {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Fault of the file.
         what: String,
     },
     /// A weight file is damaged.
     #[error("{path}: {what}; fetch it again")]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Fault of the file.
         what: String,
     },
     /// A tensor is not there.
@@ -33,31 +33,31 @@ pub enum ModelError {
         excerpt(name)
     )]
     NoTensor {
-        /// The directory.
+        /// Directory or file of the model.
         place: String,
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
     },
     /// A tensor has another shape.
     #[error("{path}: tensor {} has shape {}, expected {expected:?}", excerpt(name), excerpt(&format!("{found:?}")))]
     Shape {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// The shape on disk.
+        /// Shape on disk.
         found: Vec<usize>,
-        /// The shape that the configuration asks for.
+        /// Shape that the configuration requires.
         expected: Vec<usize>,
     },
-    /// A tensor has a type that is not read.
+    /// A tensor has a type that is not supported.
     #[error("{path}: tensor {} is stored as {dtype}; only F32, BF16 and F16 are read", excerpt(name))]
     Dtype {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// The type on disk.
+        /// Type on disk.
         dtype: String,
     },
     /// A weight is not a finite number.
@@ -66,19 +66,19 @@ pub enum ModelError {
         excerpt(name)
     )]
     NotFinite {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// The first row, counted in slices of the first dimension.
+        /// First such row, counted in slices of the first dimension.
         row: usize,
     },
     /// A device is not in this build or not in this machine.
     #[error("device {name} cannot be used: {what}; cpu can be used everywhere")]
     Device {
-        /// The device.
+        /// Name of the device.
         name: DeviceName,
-        /// Why not.
+        /// Reason.
         what: String,
     },
     /// A tensor operation failed.
@@ -95,7 +95,7 @@ impl From<candle_core::Error> for ModelError {
     }
 }
 
-/// A tensor operation that failed. What candle says of it may go on with a stack of calls; its first line is told.
+/// Failed tensor operation. candle's message may continue with a stack trace, so only its first line is shown.
 #[derive(Debug, Error)]
 #[error("tensor operation failed: {}", .0.to_string().lines().next().unwrap_or_default())]
 pub struct TensorError(candle_core::Error);
@@ -107,7 +107,7 @@ impl From<candle_core::Error> for TensorError {
 }
 
 impl TensorError {
-    /// Whether the device ran out of memory. Each kind of device says so in its own words, handed on as text.
+    /// Returns true where the device ran out of memory. Each kind of device has its own message, handed on as text.
     pub(crate) fn is_device_full(&self) -> bool {
         let error = self.0.to_string();
         ["OUT_OF_MEMORY", "ALLOC_FAILED", "Failed to create metal resource"].iter().any(|words| error.contains(words))
@@ -118,7 +118,7 @@ impl TensorError {
 mod tests {
     use super::*;
 
-    /// As where `RUST_BACKTRACE` asks for the stack.
+    /// Checks a message with a stack trace, as `RUST_BACKTRACE` adds it.
     #[test]
     fn a_stack_of_calls_is_not_told() {
         let inner = Box::new(candle_core::Error::Msg("shapes differ".to_owned()));

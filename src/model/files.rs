@@ -1,47 +1,47 @@
-//! Where a model's weight files keep what, under which names and in which shapes.
+//! Names, shapes and layout of the tensors in a model's weight files.
 
 use crate::job::Cancel;
 use crate::model::layout::{HeadTensors, Layout, THIRDS};
-use crate::model::linear::Kept;
+use crate::model::linear::WeightLayout;
 use crate::model::resident::Resident;
-use crate::model::spec::{NormKind, PositionKind};
+use crate::model::spec::{NormKind, PositionKind, QueryKeyNorms};
 use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Precision, Weights};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// An MLP's projections.
+/// Projections of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MlpPart {
-    /// `[d_mlp, d]`: what the activation function is applied to, where there is a gate.
+    /// Gate projection, whose output the activation function is applied to, `[d_mlp, d]`.
     Gate,
-    /// `[d_mlp, d]`
+    /// Up projection, `[d_mlp, d]`.
     Up,
-    /// `[d, d_mlp]`
+    /// Down projection, `[d, d_mlp]`.
     Down,
 }
 
-/// A model's weight files.
+/// Weight files of a model.
 #[derive(Debug)]
 pub(super) struct Files {
     weights: Weights,
     layout: &'static Layout,
-    /// In front of every name but the unembedding's.
+    /// Prefix of every name but the unembedding's.
     prefix: &'static str,
-    /// What its projections are multiplied in.
+    /// Type in which its projections are multiplied.
     pub precision: Precision,
-    /// Those of its weights that stay on a device.
+    /// Weights that stay on a device.
     resident: Resident,
-    /// Products with the unembedding so far.
+    /// Number of products with the unembedding so far.
     unembedded: AtomicUsize,
 }
 
 impl Files {
-    /// The weight files of a model, every tensor that a pass reads being there and of its shape, so that a bad file shows
-    /// before any work.
+    /// Checks that every tensor of a pass is in the weight files and of its shape, so that a bad file shows before any
+    /// work.
     ///
     /// # Errors
-    /// A tensor is missing, or of another shape or type.
+    /// Fails where a tensor is missing, or of another shape or type.
     pub fn new(weights: Weights, spec: &ModelSpec) -> Result<Self, ModelError> {
         let layout = spec.layout;
         let is_there = |prefix: &&&str| weights.get(&format!("{prefix}{}.weight", layout.embedding)).is_some();
@@ -54,24 +54,42 @@ impl Files {
             unembedded: AtomicUsize::new(0),
         };
         files.check(spec)?;
-        if let HeadTensors::ByHead(name) = layout.heads {
-            for layer in 0..spec.n_layers {
-                let name = files.name(&files.in_layer(layer, name));
-                for part in if spec.biases.attention_in { &["weight", "bias"][..] } else { &["weight"] } {
-                    let thirds = THIRDS.map(|third| format!("{name}.{third}.{part}"));
-                    files.weights.split_by_head(&format!("{name}.{part}"), spec.n_heads, thirds);
-                }
-            }
-        }
+        files.split(spec);
         Ok(files)
     }
 
-    /// The types of quantised tensors, where there are some.
+    /// Gives the parts of tensors that hold several projections names of their own.
+    fn split(&mut self, spec: &ModelSpec) {
+        for layer in 0..spec.n_layers {
+            if let HeadTensors::Stacked(name) = self.layout.heads {
+                let name = self.name(&self.in_layer(layer, name));
+                let rows = [spec.d_attn(), spec.d_kv(), spec.d_kv()];
+                let parts: Vec<_> =
+                    THIRDS.iter().zip(rows).map(|(third, rows)| (format!("{name}.{third}.weight"), rows)).collect();
+                self.weights.split_rows(&format!("{name}.weight"), &parts);
+            }
+            if let (Some(whole), Some(gate)) = (self.layout.gate_and_up, self.layout.gate) {
+                let [whole, gate, up] = [whole, gate, self.layout.up]
+                    .map(|part| format!("{}.weight", self.name(&self.in_layer(layer, part))));
+                let parts = [(gate, spec.d_mlp), (up, spec.d_mlp)];
+                self.weights.split_rows(&whole, &parts);
+            }
+            if let HeadTensors::ByHead(name) = self.layout.heads {
+                let name = self.name(&self.in_layer(layer, name));
+                for part in if spec.biases.attention_in { &["weight", "bias"][..] } else { &["weight"] } {
+                    let thirds = THIRDS.map(|third| format!("{name}.{third}.{part}"));
+                    self.weights.split_by_head(&format!("{name}.{part}"), spec.n_heads, thirds);
+                }
+            }
+        }
+    }
+
+    /// Returns the types of quantised tensors, where there are some.
     pub fn quantised(&self) -> Option<&str> {
         self.weights.quantised()
     }
 
-    /// Bytes of the projections and the unembedding in a type that they could be multiplied in.
+    /// Returns the bytes of the projections and the unembedding if they were multiplied in this type.
     pub fn weight_bytes(&self, spec: &ModelSpec, precision: Precision) -> u64 {
         let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
         let of_mlp = if spec.has_gate() { 3 } else { 2 };
@@ -79,17 +97,17 @@ impl Files {
         ((spec.n_layers * of_layer + spec.vocab_size * d) * precision.bytes()) as u64
     }
 
-    /// Lets go of what stays on a device: it is another one from now on.
+    /// Drops the weights that stay on a device, because the device changes.
     pub fn leave(&mut self) {
         self.resident = Resident::default();
     }
 
-    /// Whether its weights stay on `device` once they are there.
+    /// Returns true where its weights stay on `device` once they are there.
     fn stays(&self, spec: &ModelSpec, device: &Device) -> bool {
         self.resident.stays(device, self.weight_bytes(spec, self.precision))
     }
 
-    /// A small tensor in f32, which stays on a device with memory of its own.
+    /// Reads a small tensor in f32, which stays on a device with memory of its own.
     fn small(&self, name: &str, width: usize, device: &Device) -> Result<Tensor, ModelError> {
         let read = || self.weights.tensor(name, &[width], device);
         if device.is_cpu() { read() } else { self.resident.get(name, read) }
@@ -120,12 +138,22 @@ impl Files {
         names.find(|name| self.weights.get(name).is_some()).unwrap_or(usual)
     }
 
-    /// One of a layer's norms.
-    pub fn norm(&self, spec: &ModelSpec, layer: usize, name: &str, device: &Device) -> Result<Norm, ModelError> {
+    /// Returns one of a layer's norms; where the model has none, one that changes nothing.
+    pub fn norm(
+        &self,
+        spec: &ModelSpec,
+        layer: usize,
+        name: Option<&str>,
+        device: &Device,
+    ) -> Result<Norm, ModelError> {
+        let Some(name) = name else {
+            let weight = Tensor::ones(spec.d_model, DType::F32, device)?;
+            return Ok(Norm { weight, bias: None, centres: false, eps: 0.0, divides: false });
+        };
         self.norm_of(spec, &self.name(&self.in_layer(layer, name)), spec.d_model, device)
     }
 
-    /// The last norm.
+    /// Reads the final norm.
     pub fn final_norm(&self, spec: &ModelSpec, device: &Device) -> Result<Norm, ModelError> {
         self.norm_of(spec, &self.name(self.layout.final_norm), spec.d_model, device)
     }
@@ -138,10 +166,10 @@ impl Files {
             NormKind::Rms | NormKind::RmsPlusOne => None,
         };
         let weight = if spec.norm == NormKind::RmsPlusOne { (weight + 1.0)? } else { weight };
-        Ok(Norm { weight, bias, centres: spec.norm == NormKind::Layer, eps: spec.norm_eps })
+        Ok(Norm { weight, bias, centres: spec.norm == NormKind::Layer, eps: spec.norm_eps, divides: true })
     }
 
-    /// A projection kept as `[out, in]`, or by GPT-2 as `[in, out]`, of whose outputs `columns` are taken.
+    /// Opens a projection stored as `[out, in]`, or by GPT-2 as `[in, out]`, of whose outputs `columns` are taken.
     fn linear<'a>(
         &'a self,
         name: &str,
@@ -159,7 +187,11 @@ impl Files {
             }
             false => None,
         };
-        let kept = if self.layout.by_input { Kept::ByInput([input, all], columns) } else { Kept::ByOutput(shape) };
+        let kept = if self.layout.by_input {
+            WeightLayout::ByInput([input, all], columns)
+        } else {
+            WeightLayout::ByOutput(shape)
+        };
         let name = self.name(&format!("{name}.weight"));
         let (weights, resident, precision) = (&self.weights, &self.resident, self.precision);
         Ok(Linear { weights, resident, device, precision, name, kept, bias })
@@ -177,13 +209,13 @@ impl Files {
             let (name, columns) = match self.layout.heads {
                 HeadTensors::Apart(names) => (names[nth].to_owned(), None),
                 HeadTensors::Joined(name) => (name.to_owned(), Some((3 * d, nth * d..(nth + 1) * d))),
-                HeadTensors::ByHead(name) => (format!("{name}.{}", THIRDS[nth]), None),
+                HeadTensors::ByHead(name) | HeadTensors::Stacked(name) => (format!("{name}.{}", THIRDS[nth]), None),
             };
             self.linear(&self.in_layer(layer, &name), [width, d], bias, columns, device)
         };
         let head_norm = |nth: usize| {
             let name = self.name(&self.in_layer(layer, self.layout.head_norms[nth]));
-            self.norm_of(spec, &name, spec.head_dim, device)
+            self.norm_of(spec, &name, spec.head_norm_width(nth), device)
         };
         let output = self.in_layer(layer, self.layout.attention_out);
         Ok(AttentionWeights {
@@ -191,11 +223,14 @@ impl Files {
             key: project(1)?,
             value: project(2)?,
             output: self.linear(&output, [d, a], spec.biases.attention_out, None, device)?,
-            head_norms: if spec.query_key_norms { Some((head_norm(0)?, head_norm(1)?)) } else { None },
+            head_norms: match spec.query_key_norms {
+                QueryKeyNorms::None => None,
+                QueryKeyNorms::ByHead | QueryKeyNorms::Whole => Some((head_norm(0)?, head_norm(1)?)),
+            },
         })
     }
 
-    /// A projection of an MLP.
+    /// Opens a projection of an MLP.
     pub fn mlp<'a>(
         &'a self,
         spec: &ModelSpec,
@@ -212,12 +247,12 @@ impl Files {
         self.linear(&self.in_layer(layer, name), shape, spec.biases.mlp, None, device)
     }
 
-    /// Rows of the embedding into `out`.
+    /// Reads a row of the embedding into `out`.
     pub fn embedding_row(&self, spec: &ModelSpec, id: usize, out: &mut [f32]) -> Result<(), ModelError> {
         self.weights.read_rows(&self.embedding(), &[spec.vocab_size, spec.d_model], id..id + 1, out)
     }
 
-    /// Embeddings of positions `0..positions`, where they are learned.
+    /// Reads the learned embeddings of `positions`, where there are any.
     pub fn position_embeddings(
         &self,
         spec: &ModelSpec,
@@ -234,8 +269,8 @@ impl Files {
         Ok(Some(Tensor::from_vec(rows, (count, spec.d_model), device)?))
     }
 
-    /// `x` `[n, d]` times the unembedding: `[n, V]`, row after row. On the CPU, unless weights stay on the device of `x`
-    /// and it is needed again: one product costs less than bringing it there.
+    /// Multiplies `x` `[n, d]` by the unembedding: `[n, V]`, row after row. On the CPU, unless weights stay on the
+    /// device of `x` and it was used before: one product costs less than the upload.
     pub fn unembed(&self, spec: &ModelSpec, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
         let (name, shape) = (self.unembedding(spec), [spec.vocab_size, spec.d_model]);
         let again = self.unembedded.fetch_add(1, Ordering::Relaxed) > 0;
@@ -249,7 +284,7 @@ impl Files {
         self.weights.product(&name, &shape, &x.to_device(&Device::Cpu)?, self.precision, cancel)
     }
 
-    /// Rows of the unembedding into `out`.
+    /// Reads rows of the unembedding into `out`.
     pub fn unembedding_rows(&self, spec: &ModelSpec, rows: Range<usize>, out: &mut [f32]) -> Result<(), ModelError> {
         self.weights.read_rows(&self.unembedding(spec), &[spec.vocab_size, spec.d_model], rows, out)
     }
@@ -270,12 +305,18 @@ impl Files {
                 (value, [kv, d], biases.attention_in),
             ],
             HeadTensors::Joined(name) | HeadTensors::ByHead(name) => vec![(name, [3 * d, d], biases.attention_in)],
+            HeadTensors::Stacked(name) => vec![(name, [a + 2 * kv, d], biases.attention_in)],
         };
         projections.push((layout.attention_out, [d, a], biases.attention_out));
-        projections.extend(layout.gate.map(|gate| (gate, [m, d], biases.mlp)));
-        projections.extend([(layout.up, [m, d], biases.mlp), (layout.down, [d, m], biases.mlp)]);
-        let norms =
-            [Some(layout.attention_norm), layout.after_attention_norm, Some(layout.mlp_norm), layout.after_mlp_norm];
+        match layout.gate_and_up {
+            Some(both) => projections.push((both, [2 * m, d], biases.mlp)),
+            None => {
+                projections.extend(layout.gate.map(|gate| (gate, [m, d], biases.mlp)));
+                projections.push((layout.up, [m, d], biases.mlp));
+            }
+        }
+        projections.push((layout.down, [d, m], biases.mlp));
+        let norms = [layout.attention_norm, layout.after_attention_norm, layout.mlp_norm, layout.after_mlp_norm];
         for layer in 0..spec.n_layers {
             for (name, [out, input], bias) in &projections {
                 let name = self.name(&self.in_layer(layer, name));
@@ -283,9 +324,11 @@ impl Files {
                 wanted.push((format!("{name}.weight"), shape));
                 wanted.extend(bias.then(|| (format!("{name}.bias"), vec![*out])));
             }
-            for name in layout.head_norms.iter().filter(|_| spec.query_key_norms) {
-                let name = self.name(&self.in_layer(layer, name));
-                wanted.push((format!("{name}.weight"), vec![spec.head_dim]));
+            for (nth, name) in layout.head_norms.iter().enumerate() {
+                if spec.query_key_norms != QueryKeyNorms::None {
+                    let name = self.name(&self.in_layer(layer, name));
+                    wanted.push((format!("{name}.weight"), vec![spec.head_norm_width(nth)]));
+                }
             }
         }
         let in_layers = (0..spec.n_layers).flat_map(|layer| norms.into_iter().flatten().map(move |name| (layer, name)));

@@ -1,33 +1,33 @@
-//! The walk through the layers, the only one there is: every pass over a model is this one with other [`Hooks`].
+//! The only forward pass through the layers: every pass over a model is this one with other [`Hooks`].
 
 use crate::job::Cancel;
-use crate::model::attention::{Heads, Looks, scores, softmax};
+use crate::model::attention::{Heads, Looks, scores, softmax, uncapped_scores};
 use crate::model::rope::Rope;
 use crate::model::spec::NormKind;
-use crate::model::{Cache, Divisors, Hooks, MlpInput, MlpOutput, ModelError, Norm, Transformer};
+use crate::model::{Cache, Hooks, MlpInput, MlpOutput, ModelError, Norm, NormScales, Transformer};
 use crate::parallel;
 use candle_core::Tensor;
 use std::ops::Range;
 
-/// What a pass reads: one prompt, what follows a cache, or several prompts whose rows lie one after another.
+/// Input of a pass: one prompt, the positions after a cache, or several prompts whose rows lie one after another.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
-    /// The residual stream in front of the first layer, `[rows, d]`.
+    /// Residual stream in front of the first layer, `[rows, d]`.
     resid: Tensor,
     prompts: Vec<Prompt<'a>>,
     end: End,
 }
 
-/// How far a pass goes.
+/// End of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Up to a layer's MLP, which is not computed.
+    /// Point in front of a layer's MLP, which is not computed.
     Mlp(usize),
-    /// Through a layer.
+    /// Point behind a layer.
     Layer(usize),
 }
 
-/// One prompt, or what of it was not read yet, among the rows of a pass.
+/// Prompt, or the part of it that was not read yet, among the rows of a pass.
 #[derive(Debug)]
 struct Prompt<'a> {
     rows: Range<usize>,
@@ -37,7 +37,7 @@ struct Prompt<'a> {
 }
 
 impl Input<'_> {
-    /// The same, for a pass that ends early.
+    /// Sets an early end of the pass.
     #[must_use]
     pub fn until(self, end: End) -> Self {
         Self { end, ..self }
@@ -45,18 +45,19 @@ impl Input<'_> {
 }
 
 impl Transformer {
-    /// One prompt.
+    /// Returns the input for one prompt.
     ///
     /// # Errors
-    /// As [`Transformer::embed`].
+    /// Fails as [`Transformer::embed`] does.
     pub(crate) fn prompt(&self, ids: &[u32]) -> Result<Input<'static>, ModelError> {
         self.prompts(&[ids], 0)
     }
 
-    /// Several prompts, each of which attends to itself alone; with rows of zeros behind them, up to `rows`.
+    /// Returns the input for several prompts, each of which attends to itself alone; padded with rows of zeros to
+    /// `rows`.
     ///
     /// # Errors
-    /// As [`Transformer::embed`].
+    /// Fails as [`Transformer::embed`] does.
     pub(crate) fn prompts(&self, all: &[impl AsRef<[u32]>], rows: usize) -> Result<Input<'static>, ModelError> {
         let (mut prompts, mut resid, mut end) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()), 0);
         for ids in all {
@@ -68,10 +69,11 @@ impl Transformer {
         Ok(Input { resid: stacked(resid, rows)?, prompts, end: End::Layer(self.spec.n_layers - 1) })
     }
 
-    /// The positions `unread` of the prompt `ids`, behind those in `cache`, which takes them in.
+    /// Returns the input for the positions `unread` of the prompt `ids`, which follow those in `cache` and are added to
+    /// it.
     ///
     /// # Errors
-    /// As [`Transformer::embed`].
+    /// Fails as [`Transformer::embed`] does.
     pub(crate) fn unread<'a>(
         &self,
         ids: &[u32],
@@ -83,7 +85,7 @@ impl Transformer {
         Ok(Input { resid, prompts, end: End::Layer(self.spec.n_layers - 1) })
     }
 
-    /// The embeddings of `ids` at `positions`, learned positions included, `[n, d]`.
+    /// Returns the embeddings of `ids` at `positions`, learned positions included, `[n, d]`.
     fn embedded(&self, ids: &[u32], positions: Range<usize>) -> Result<Tensor, ModelError> {
         let tokens = self.embed(ids)?;
         Ok(match self.learned_positions(positions)? {
@@ -92,7 +94,7 @@ impl Transformer {
         })
     }
 
-    /// Rotary tables of `positions` by layer; layers with the same frequencies share theirs.
+    /// Returns the rotary tables of `positions` by layer; layers with the same frequencies share theirs.
     fn ropes(&self, positions: Range<usize>) -> Result<Vec<Option<Rope>>, ModelError> {
         let mut ropes: Vec<Option<Rope>> = Vec::with_capacity(self.spec.n_layers);
         for layer in &self.spec.layers {
@@ -106,10 +108,28 @@ impl Transformer {
         Ok(ropes)
     }
 
-    /// Walks the layers, and gives the residual stream `[rows, d]` at the pass's end.
+    /// Returns the rotary tables of one layer's `positions`; `None` where positions are learned.
+    pub(crate) fn rope(&self, layer: usize, positions: Range<usize>) -> Result<Option<Rope>, ModelError> {
+        let rope = self.spec.layers[layer].rope.as_ref();
+        Ok(rope.map(|rope| Rope::new(rope, self.spec.rotary_dim, positions, self.device())).transpose()?)
+    }
+
+    /// Returns a layer's attention scores `[heads, P, P]` (query, key), scaled, in front of softcap and mask, for the
+    /// residual stream `[P, d]` in front of the layer.
     ///
     /// # Errors
-    /// Those of the hooks; weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
+    pub(crate) fn scores(&self, layer: usize, resid: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
+        let (input, _) = normed(&self.attention_norm(layer)?, resid, None)?;
+        let rope = self.rope(layer, 0..resid.dim(0)?)?;
+        let (queries, keys) = self.attention(layer)?.queries_and_keys(&self.spec, &input, rope.as_ref(), cancel)?;
+        uncapped_scores(&self.spec, &queries, &keys)
+    }
+
+    /// Runs the layers, and returns the residual stream `[rows, d]` at the pass's end.
+    ///
+    /// # Errors
+    /// Fails as the hooks do, where weights cannot be read, or the work was stopped.
     pub(crate) fn forward<H: Hooks>(
         &self,
         input: Input<'_>,
@@ -126,20 +146,21 @@ impl Transformer {
             drop(written);
             hooks.resid_mid(layer, &mut resid)?;
             let reads = if self.spec.parallel_residual { resid_pre } else { resid.clone() };
-            let mut input = self.mlp_input(layer, reads, hooks.frozen_divisors(layer))?;
+            let mut input = self.mlp_input(layer, reads, hooks.frozen_norm_scales(layer))?;
             hooks.mlp_in(layer, &mut input)?;
             if end == End::Mlp(layer) {
                 break;
             }
             let (written, after_mlp) = self.through_mlp(layer, &input, hooks, cancel)?;
             resid = add(&resid, &written)?;
-            let divisors = Divisors { attention, after_attention, mlp: input.divisor, after_mlp };
-            hooks.resid_post(layer, &mut resid, divisors)?;
+            let norm_scales = NormScales { attention, after_attention, mlp: input.divisor, after_mlp };
+            hooks.resid_post(layer, &mut resid, norm_scales)?;
         }
         Ok(resid)
     }
 
-    /// What a layer's attention adds to the residual stream `[rows, d]`, and the divisors of the norms around it.
+    /// Returns the attention output of a layer for the residual stream `[rows, d]`, and the divisors of the norms
+    /// around it.
     fn attend<H: Hooks>(
         &self,
         layer: usize,
@@ -149,7 +170,7 @@ impl Transformer {
         cancel: &Cancel,
     ) -> Result<(Tensor, Tensor, Option<Tensor>), H::Error> {
         let (weights, norm) = (self.attention(layer)?, self.attention_norm(layer)?);
-        let frozen = hooks.frozen_divisors(layer);
+        let frozen = hooks.frozen_norm_scales(layer);
         let (input, divisor) = normed(&norm, resid, frozen.map(|frozen| &frozen.attention))?;
         let frozen: Vec<Option<Tensor>> =
             (0..prompts.len()).map(|nth| hooks.frozen_pattern(layer, nth).cloned()).collect();
@@ -169,13 +190,13 @@ impl Transformer {
         let patterns = self.patterns(layer, &heads, hooks)?;
         let write = |nth: usize| weights.write(&self.spec, &heads[nth].values, &patterns[nth], cancel);
         let written = stacked(parallel::map(heads.len(), write)?, resid.dim(0).map_err(ModelError::from)?)?;
-        let frozen = hooks.frozen_divisors(layer).and_then(|frozen| frozen.after_attention.as_ref());
+        let frozen = hooks.frozen_norm_scales(layer).and_then(|frozen| frozen.after_attention.as_ref());
         let (mut written, after) = through(self.after_attention_norm(layer)?, written, frozen)?;
         hooks.attention_out(layer, &mut written)?;
         Ok((written, divisor, after))
     }
 
-    /// The attention patterns of a layer, one a prompt.
+    /// Returns the attention patterns of a layer, one a prompt.
     fn patterns<H: Hooks>(&self, layer: usize, heads: &[Heads], hooks: &mut H) -> Result<Vec<Tensor>, H::Error> {
         let window = self.spec.layers[layer].window;
         let scored = |nth: usize| match &heads[nth].looks {
@@ -196,8 +217,8 @@ impl Transformer {
         Ok(patterns)
     }
 
-    /// What a layer's MLP reads of the residual stream `[rows, d]`.
-    fn mlp_input(&self, layer: usize, resid: Tensor, frozen: Option<&Divisors>) -> Result<MlpInput, ModelError> {
+    /// Returns the MLP input of a layer for the residual stream `[rows, d]`.
+    fn mlp_input(&self, layer: usize, resid: Tensor, frozen: Option<&NormScales>) -> Result<MlpInput, ModelError> {
         let norm = self.mlp_norm(layer)?;
         let divisor = match frozen {
             Some(frozen) => frozen.mlp.clone(),
@@ -209,7 +230,7 @@ impl Transformer {
         Ok(MlpInput { resid, divisor, normalized, mlp_in })
     }
 
-    /// What a layer adds to the residual stream for what its MLP reads, `[rows, d]`, and the divisor of the norm between.
+    /// Returns a layer's MLP output for its MLP input, `[rows, d]`, and the divisor of the norm behind it.
     fn through_mlp<H: Hooks>(
         &self,
         layer: usize,
@@ -224,7 +245,7 @@ impl Transformer {
         let mut divisor = None;
         if from == MlpOutput::BeforeNorm {
             hooks.mlp_out(layer, MlpOutput::BeforeNorm, &mut output)?;
-            let frozen = hooks.frozen_divisors(layer).and_then(|frozen| frozen.after_mlp.as_ref());
+            let frozen = hooks.frozen_norm_scales(layer).and_then(|frozen| frozen.after_mlp.as_ref());
             (output, divisor) = through(self.after_mlp_norm(layer)?, output, frozen)?;
         }
         hooks.mlp_out(layer, MlpOutput::AfterNorm, &mut output)?;
@@ -232,7 +253,7 @@ impl Transformer {
     }
 }
 
-/// A norm's output for `x` `[rows, d]`, and its divisor, which may be frozen.
+/// Returns a norm's output for `x` `[rows, d]`, and its divisor, which may be frozen.
 pub(super) fn normed(norm: &Norm, x: &Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Tensor), ModelError> {
     let divisor = match frozen {
         Some(frozen) => frozen.clone(),
@@ -241,7 +262,7 @@ pub(super) fn normed(norm: &Norm, x: &Tensor, frozen: Option<&Tensor>) -> Result
     Ok((norm.scale(&norm.divide(x, &divisor)?)?, divisor))
 }
 
-/// `x` through a norm that may be there, with its divisor.
+/// Applies a norm, where there is one, to `x`; returns its divisor too.
 fn through(norm: Option<Norm>, x: Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>), ModelError> {
     let Some(norm) = norm else { return Ok((x, None)) };
     let (x, divisor) = normed(&norm, &x, frozen)?;
@@ -252,7 +273,7 @@ fn add(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
     Ok(a.add(b)?)
 }
 
-/// Rows one below the other, filled up with zeros to `rows`.
+/// Concatenates rows, padded with zeros to `rows`.
 fn stacked(mut parts: Vec<Tensor>, rows: usize) -> Result<Tensor, ModelError> {
     let all = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 0)? };
     let missing = rows.saturating_sub(all.dim(0)?);
@@ -262,18 +283,18 @@ fn stacked(mut parts: Vec<Tensor>, rows: usize) -> Result<Tensor, ModelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use candle_core::Device;
     use std::collections::HashMap;
     use std::path::Path;
 
-    /// What a pass read, by layer and point, and what it replaced.
+    /// Values read in a pass, by layer and point, and values replaced.
     #[derive(Default)]
     struct Points {
         read: HashMap<(usize, &'static str), Tensor>,
-        /// Whether all scores were raised by the same, which changes no pattern.
+        /// True to raise all scores by the same amount, which changes no pattern.
         raises: bool,
-        /// Whether nothing was written into the residual stream.
+        /// True to write nothing into the residual stream.
         silences: bool,
     }
 
@@ -325,7 +346,7 @@ mod tests {
             self.keep(layer, if at == MlpOutput::AfterNorm { "mlp_out" } else { "before norm" }, output)
         }
 
-        fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: Divisors) -> Result<(), ModelError> {
+        fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: NormScales) -> Result<(), ModelError> {
             self.keep(layer, "resid_post", resid)
         }
     }
@@ -334,12 +355,12 @@ mod tests {
         x.flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// On a model with norms behind attention and MLP, and on one whose MLPs read beside attention.
+    /// Checks a model with norms behind attention and MLP, and one with a parallel residual.
     #[test]
     fn each_point_follows_from_those_before_it() {
         for case in ["gemma2_plt_jumprelu", "neox_plt_relu_skip"] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case).join("model");
-            let model = Transformer::open(&Place::directory(&folder).unwrap(), &Device::Cpu).unwrap();
+            let model = Transformer::open(&FileSource::directory(&folder).unwrap(), &Device::Cpu).unwrap();
             let run = |mut points: Points| {
                 let end = model.forward(model.prompt(&[7, 300, 21, 5]).unwrap(), &mut points, &Cancel::default());
                 (numbers(&end.unwrap()), points.read)

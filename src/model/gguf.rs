@@ -1,10 +1,10 @@
-//! A GGUF file: its metadata, told as a `config.json` would, and where its tensors lie, by the names of the Hugging Face
+//! GGUF files: metadata, translated to that of a `config.json`, and places of tensors, by the names of the Hugging Face
 //! layout. candle reads the header and dequantises the blocks.
 
-use crate::hub::{Blob, Place};
+use crate::hub::{Blob, FileSource};
 use crate::model::ModelError;
 use crate::model::config::Config;
-use crate::model::gguf_names::{Kept, Rename};
+use crate::model::gguf_names::{HeadRowOrder, Rename};
 use crate::model::spec::{NormKind, RopeScaling};
 use crate::model::{ModelSpec, families};
 use crate::untrusted::excerpt;
@@ -17,7 +17,7 @@ use std::ops::Range;
 
 const HINT: &str = "give the GGUF file of a model";
 
-/// Architectures by their names in GGUF files, with the class that their options are read as.
+/// Architectures by their names in GGUF files, with the model class whose options they have.
 const ARCHITECTURES: [(&str, &str); 6] = [
     ("llama", "LlamaForCausalLM"),
     ("qwen2", "Qwen2ForCausalLM"),
@@ -27,7 +27,7 @@ const ARCHITECTURES: [(&str, &str); 6] = [
     ("gpt2", "GPT2LMHeadModel"),
 ];
 
-/// Options by their names in GGUF files, behind the architecture's, and in a `config.json`.
+/// Options by their names in GGUF files (without the architecture's prefix) and in a `config.json`.
 const OPTIONS: [(&str, &str); 16] = [
     ("attention.head_count", "num_attention_heads"),
     ("attention.head_count_kv", "num_key_value_heads"),
@@ -47,7 +47,7 @@ const OPTIONS: [(&str, &str); 16] = [
     ("rope.freq_base", "rope_theta"),
 ];
 
-/// What GPT-2 calls some of them.
+/// GPT-2's names of some of these options.
 const GPT2_OPTIONS: [(&str, &str); 5] = [
     ("num_attention_heads", "n_head"),
     ("num_hidden_layers", "n_layer"),
@@ -59,17 +59,17 @@ const GPT2_OPTIONS: [(&str, &str); 5] = [
 /// A tensor of a GGUF file.
 #[derive(Debug)]
 pub(super) struct GgufTensor {
-    /// Its name in the Hugging Face layout.
+    /// Name in the Hugging Face layout.
     pub name: String,
     pub dtype: GgmlDType,
     pub shape: Vec<usize>,
-    /// Of the file.
+    /// Range in the file.
     pub bytes: Range<usize>,
-    /// Heads whose rows lie with the two halves of each rotated pair next to each other, instead of half a head apart.
+    /// Number of heads whose rows have the two halves of each rotated pair adjacent, instead of half a head apart.
     pub paired_heads: Option<usize>,
 }
 
-/// The header of a GGUF file.
+/// Header of a GGUF file.
 #[derive(Debug)]
 pub struct Gguf {
     path: String,
@@ -79,16 +79,16 @@ pub struct Gguf {
 }
 
 impl Gguf {
-    /// Reads the header of `file`, which `place` holds.
+    /// Reads the header of `file` in `place`.
     ///
     /// # Errors
-    /// It is missing, truncated, or no GGUF file.
-    pub fn read(place: &Place, file: &str) -> Result<Self, ModelError> {
+    /// Fails where it is missing, truncated, or not a GGUF file.
+    pub fn read(place: &FileSource, file: &str) -> Result<Self, ModelError> {
         Ok(Self::open(place, file)?.0)
     }
 
-    /// The same, with the file's bytes.
-    pub(super) fn open(place: &Place, file: &str) -> Result<(Self, Blob), ModelError> {
+    /// Reads the header; returns the file's bytes too.
+    pub(super) fn open(place: &FileSource, file: &str) -> Result<(Self, Blob), ModelError> {
         let blob = place.open(file, HINT)?;
         let path = place.path(file);
         if !blob.starts_with(b"GGUF") {
@@ -101,43 +101,43 @@ impl Gguf {
         Ok((Self { path, content, length: blob.len() }, blob))
     }
 
-    /// What is wrong with the file's metadata.
+    /// Returns an error about the file's metadata.
     pub fn wrong(&self, what: impl Into<String>) -> ModelError {
         ModelError::Config { path: self.path.clone(), what: what.into() }
     }
 
-    /// The file, for messages.
+    /// Returns the path of the file, for messages.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// A text of the metadata.
+    /// Returns a text of the metadata.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.content.metadata.get(key)?.to_string().ok().map(String::as_str)
     }
 
-    /// A flag of the metadata.
+    /// Returns a flag of the metadata.
     pub fn flag(&self, key: &str) -> Option<bool> {
         self.content.metadata.get(key)?.to_bool().ok()
     }
 
-    /// A count or an id of the metadata.
+    /// Returns a count or an id of the metadata.
     pub fn count(&self, key: &str) -> Option<u64> {
         self.content.metadata.get(key).and_then(whole)
     }
 
-    /// A list of texts of the metadata; `None` where there is none, or where it holds something else too.
+    /// Returns a list of texts of the metadata; `None` where there is none, or where it holds something else too.
     pub fn texts(&self, key: &str) -> Option<Vec<&str>> {
         let list = self.content.metadata.get(key)?.to_vec().ok()?;
         list.iter().map(|value| value.to_string().ok().map(String::as_str)).collect()
     }
 
-    /// A list of numbers of the metadata, as [`Gguf::texts`].
+    /// Returns a list of numbers of the metadata, as [`Gguf::texts`] does.
     pub fn numbers(&self, key: &str) -> Option<Vec<f64>> {
         self.content.metadata.get(key)?.to_vec().ok()?.iter().map(number).collect()
     }
 
-    /// The architecture's name in GGUF files.
+    /// Returns the architecture's name in GGUF files, and its class.
     fn architecture(&self) -> Result<(&'static str, &'static str), ModelError> {
         let name = self.text("general.architecture").ok_or_else(|| self.wrong("names no general.architecture"))?;
         ARCHITECTURES.into_iter().find(|(known, _)| *known == name).ok_or_else(|| {
@@ -150,11 +150,11 @@ impl Gguf {
         self.content.tensor_infos.get(name)
     }
 
-    /// What the model is.
+    /// Reads the model's specification.
     ///
     /// # Errors
-    /// Its architecture is not known, or its metadata lacks something or holds what is not supported.
-    pub fn spec(&self, place: &Place) -> Result<ModelSpec, ModelError> {
+    /// Fails where the architecture is not known, or the metadata lacks something or holds what is not supported.
+    pub fn spec(&self, place: &FileSource) -> Result<ModelSpec, ModelError> {
         let (architecture, class) = self.architecture()?;
         let options = self.options(architecture, class)?;
         let mut config = Config::of(self.path.clone(), options);
@@ -174,7 +174,7 @@ impl Gguf {
         Ok(spec)
     }
 
-    /// The metadata as a `config.json` would have it.
+    /// Returns the metadata as the options of a `config.json`.
     fn options(&self, architecture: &str, class: &str) -> Result<Map<String, Json>, ModelError> {
         let lead = format!("{architecture}.");
         let mut options = Map::new();
@@ -249,8 +249,8 @@ impl Gguf {
         Ok(options)
     }
 
-    /// What each rotated pair's frequency is divided by, `[half]`: so a file holds Llama 3's rescaling.
-    fn rope_factors(&self, place: &Place, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
+    /// Reads the divisors of each rotated pair's frequency, `[half]`: Llama 3's rescaling in GGUF files.
+    fn rope_factors(&self, place: &FileSource, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
         let Some(info) = self.tensor("rope_freqs.weight") else { return Ok(None) };
         if (info.ggml_dtype, info.shape.dims()) != (GgmlDType::F32, &[half]) {
             return Err(self.wrong(format!("rope_freqs.weight is not {half} numbers of type F32")));
@@ -266,10 +266,10 @@ impl Gguf {
         Ok(Some(factors))
     }
 
-    /// Where each tensor lies.
+    /// Returns the place of each tensor.
     ///
     /// # Errors
-    /// One is not known, or lies outside the file.
+    /// Fails where a tensor is not known, or lies outside the file.
     pub(super) fn tensors(&self) -> Result<Vec<GgufTensor>, ModelError> {
         let (architecture, _) = self.architecture()?;
         let heads = |key: &str| self.count(&format!("{architecture}.attention.{key}")).map(|heads| heads as usize);
@@ -288,9 +288,9 @@ impl Gguf {
             };
             match rename {
                 Rename::Nothing => {}
-                Rename::To(name, Kept::Plain) => tensors.push(tensor(name, bytes, shape, None)),
+                Rename::To(name, HeadRowOrder::Plain) => tensors.push(tensor(name, bytes, shape, None)),
                 Rename::To(name, kept) => {
-                    let heads = if kept == Kept::PairedQueries { queries } else { keys };
+                    let heads = if kept == HeadRowOrder::PairedQueries { queries } else { keys };
                     let fits = |heads: &usize| *heads > 0 && shape[0].is_multiple_of(2 * heads);
                     let heads = heads.filter(fits).ok_or_else(|| self.wrong(format!("{name} has no whole heads")))?;
                     tensors.push(tensor(name, bytes, shape, Some(heads)));
@@ -311,7 +311,7 @@ impl Gguf {
         Ok(tensors)
     }
 
-    /// The bytes of a tensor: whole rows of whole blocks, within the file.
+    /// Returns the bytes of a tensor: whole rows of whole blocks, within the file.
     fn bytes(&self, name: &str, info: &TensorInfo) -> Result<Range<usize>, ModelError> {
         let damaged = |what: &str| {
             let what = format!("tensor {} {what}", excerpt(name));
@@ -331,7 +331,7 @@ impl Gguf {
         end.map(|end| start..end).ok_or_else(|| damaged("ends past the end of the file"))
     }
 
-    /// How many tensors of each type there are, where some are quantised: `Q4_1, Q8_0`.
+    /// Returns the types of the tensors, where some are quantised: `Q4_1, Q8_0`.
     pub(super) fn quantised(&self) -> Option<String> {
         let mut counts: HashMap<GgmlDType, usize> = HashMap::new();
         for info in self.content.tensor_infos.values().filter(|info| info.ggml_dtype.block_size() > 1) {
@@ -344,12 +344,12 @@ impl Gguf {
     }
 }
 
-/// The name in a GGUF file of an option of a `config.json`.
+/// Returns the name in a GGUF file of an option of a `config.json`.
 fn gguf_name(option: &str) -> &str {
     OPTIONS.iter().find(|(_, name)| *name == option).map_or(option, |(gguf, _)| *gguf)
 }
 
-/// An error without the stack of calls that may stand behind it.
+/// Returns an error's message without a stack trace that may follow it.
 fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
@@ -373,7 +373,7 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A value as JSON has it. A number of single precision is the shortest that is read as it: a file's 1e-5 is 1e-5.
+/// Converts a value to JSON. A number of single precision becomes the shortest that reads as it: a file's 1e-5 is 1e-5.
 fn plain(value: &Value) -> Json {
     match value {
         Value::F32(x) => x.to_string().parse::<f64>().map_or(Json::Null, |x| json!(x)),

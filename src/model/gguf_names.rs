@@ -1,28 +1,28 @@
-//! What GGUF files call tensors, and what the Hugging Face layout calls them.
+//! Names of tensors in GGUF files, and their names in the Hugging Face layout.
 
-/// What becomes of a tensor of a GGUF file.
+/// Translation of a tensor's name in a GGUF file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rename {
-    /// It is another one's name, with rows as they are or in pairs.
-    To(String, Kept),
-    /// Its rows are three tensors, one after another.
+    /// Another name, with the order of its rows.
+    To(String, HeadRowOrder),
+    /// Names of three tensors whose rows lie one after another.
     Thirds([String; 3]),
-    /// It is no weight.
+    /// No weight.
     Nothing,
 }
 
-/// In which order a tensor's rows lie.
+/// Order of a tensor's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// As in the Hugging Face layout.
+pub(super) enum HeadRowOrder {
+    /// Order of the Hugging Face layout.
     Plain,
-    /// Those of query heads with the two halves of each rotated pair next to each other.
+    /// Rows of query heads with the two halves of each rotated pair adjacent.
     PairedQueries,
-    /// The same of key heads.
+    /// Rows of key heads with the two halves of each rotated pair adjacent.
     PairedKeys,
 }
 
-/// Parts of a block of Llama's and its like.
+/// Parts of a block of Llama and families like it.
 const LLAMA: [(&str, &str); 14] = [
     ("attn_k", "self_attn.k_proj"),
     ("attn_k_norm", "self_attn.k_norm"),
@@ -40,7 +40,7 @@ const LLAMA: [(&str, &str); 14] = [
     ("rope_freqs", ""),
 ];
 
-/// Parts of a block of GPT-2's.
+/// Parts of a block of GPT-2.
 const GPT2: [(&str, &str); 6] = [
     ("attn_norm", "ln_1"),
     ("attn_output", "attn.c_proj"),
@@ -51,14 +51,14 @@ const GPT2: [(&str, &str); 6] = [
 ];
 
 impl Rename {
-    /// What becomes of the tensor `name` of an architecture; `None` where it is not known.
+    /// Translates the tensor `name` of an architecture; `None` where it is not known.
     pub fn of(architecture: &str, name: &str) -> Option<Self> {
         let (stem, part) = name.rsplit_once('.')?;
         if !matches!(part, "weight" | "bias") {
             return None;
         }
         let gpt2 = architecture == "gpt2";
-        let plain = |name: String| Some(Self::To(format!("{name}.{part}"), Kept::Plain));
+        let plain = |name: String| Some(Self::To(format!("{name}.{part}"), HeadRowOrder::Plain));
         let Some(block) = stem.strip_prefix("blk.") else {
             return match (stem, gpt2) {
                 ("rope_freqs", false) => Some(Self::Nothing),
@@ -88,8 +88,8 @@ impl Rename {
         let name = format!("model.layers.{layer}.{name}");
         match (architecture, stem) {
             (_, "rope_freqs") => Some(Self::Nothing),
-            ("llama", "attn_q") => Some(Self::To(format!("{name}.{part}"), Kept::PairedQueries)),
-            ("llama", "attn_k") => Some(Self::To(format!("{name}.{part}"), Kept::PairedKeys)),
+            ("llama", "attn_q") => Some(Self::To(format!("{name}.{part}"), HeadRowOrder::PairedQueries)),
+            ("llama", "attn_k") => Some(Self::To(format!("{name}.{part}"), HeadRowOrder::PairedKeys)),
             _ => plain(name),
         }
     }

@@ -1,4 +1,4 @@
-//! A projection whose weight stays on disk, or on a device with memory of its own.
+//! Projections whose weight stays on disk, or on a device with memory of its own.
 
 use crate::job::Cancel;
 use crate::model::resident::Resident;
@@ -6,7 +6,7 @@ use crate::model::{ModelError, Precision, Weights};
 use candle_core::{DType, Device, Tensor};
 use std::ops::Range;
 
-/// y = x W^T + b. The weight is read anew each time that it is used, unless it stays on a device.
+/// Projection y = x W^T + b. The weight is read again at each use, unless it stays on a device.
 #[derive(Clone, Debug)]
 pub struct Linear<'a> {
     pub(super) weights: &'a Weights,
@@ -14,71 +14,71 @@ pub struct Linear<'a> {
     pub(super) device: &'a Device,
     pub(super) precision: Precision,
     pub(super) name: String,
-    pub(super) kept: Kept,
-    /// `[out]`
+    pub(super) kept: WeightLayout,
+    /// Bias, `[out]`.
     pub bias: Option<Tensor>,
 }
 
-/// How a weight lies on disk.
+/// Layout of a weight on disk.
 #[derive(Clone, Debug)]
-pub(super) enum Kept {
-    /// `[out, in]`
+pub(super) enum WeightLayout {
+    /// `[out, in]`.
     ByOutput([usize; 2]),
-    /// `[in, all]`, of which the columns are the outputs: GPT-2.
+    /// `[in, all]`, of whose columns these are the outputs: GPT-2.
     ByInput([usize; 2], Range<usize>),
 }
 
 impl Linear<'_> {
-    /// The weight in f32, `[out, in]`.
+    /// Reads the weight in f32, `[out, in]`.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Fails where it cannot be read.
     pub fn weight(&self) -> Result<Tensor, ModelError> {
         let held = !self.device.is_cpu() && self.precision == Precision::F32;
         let weight = if held { self.brought()? } else { self.read()? };
         Ok(match &self.kept {
-            Kept::ByOutput(_) => weight,
-            Kept::ByInput(..) => weight.t()?.contiguous()?,
+            WeightLayout::ByOutput(_) => weight,
+            WeightLayout::ByInput(..) => weight.t()?.contiguous()?,
         })
     }
 
-    /// The weight in f32 as it lies on disk: `[out, in]`, or `[in, out]`.
+    /// Reads the weight in f32 in its layout on disk: `[out, in]`, or `[in, out]`.
     fn read(&self) -> Result<Tensor, ModelError> {
         match &self.kept {
-            Kept::ByOutput(shape) => self.weights.tensor(&self.name, shape, self.device),
-            Kept::ByInput(shape, columns) => {
+            WeightLayout::ByOutput(shape) => self.weights.tensor(&self.name, shape, self.device),
+            WeightLayout::ByInput(shape, columns) => {
                 let all = self.weights.tensor(&self.name, shape, self.device)?;
                 Ok(all.narrow(1, columns.start, columns.len())?.contiguous()?)
             }
         }
     }
 
-    /// The weight on the device, in the type that it is multiplied in, as it lies on disk.
+    /// Returns the weight on the device, in the type that it is multiplied in, in its layout on disk.
     fn brought(&self) -> Result<Tensor, ModelError> {
         let name = match &self.kept {
-            Kept::ByOutput(_) => self.name.clone(),
-            Kept::ByInput(_, columns) => format!("{} {}", self.name, columns.start),
+            WeightLayout::ByOutput(_) => self.name.clone(),
+            WeightLayout::ByInput(_, columns) => format!("{} {}", self.name, columns.start),
         };
         self.resident.get(&name, || match &self.kept {
             // Without the way over f32, which would take twice the room.
-            Kept::ByOutput(shape) if self.precision == Precision::Bf16 && !self.device.is_cpu() => {
+            WeightLayout::ByOutput(shape) if self.precision == Precision::Bf16 && !self.device.is_cpu() => {
                 Ok(self.weights.upload(&self.name, shape, 0..shape[0], self.device)?.to_dtype(DType::BF16)?)
             }
             _ => Ok(self.precision.weight(&self.read()?)?),
         })
     }
 
-    /// `x` `[P, in]` to `[P, out]`.
+    /// Applies the projection to `x` `[P, in]`: `[P, out]`.
     ///
     /// # Errors
-    /// The weight cannot be read, or the work was stopped.
+    /// Fails where the weight cannot be read, or the work was stopped.
     pub fn apply(&self, x: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         cancel.check()?;
         let y = if self.device.is_cpu() {
             let (weights, name, precision) = (self.weights, &self.name, self.precision);
             let (y, outputs) = match &self.kept {
-                Kept::ByOutput(shape) => (weights.product(name, shape, x, precision, cancel)?, shape[0]),
-                Kept::ByInput(shape, columns) => {
+                WeightLayout::ByOutput(shape) => (weights.product(name, shape, x, precision, cancel)?, shape[0]),
+                WeightLayout::ByInput(shape, columns) => {
                     let y = weights.product_by_input(name, shape, columns.clone(), x, precision, cancel)?;
                     (y, columns.len())
                 }
@@ -93,10 +93,10 @@ impl Linear<'_> {
         })
     }
 
-    /// The product out of tensor operations alone, for any device, with the weight brought there first.
+    /// Applies the projection by tensor operations alone, on any device, uploading the weight first.
     fn on_device(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let weight = self.brought()?;
-        let weight = if matches!(self.kept, Kept::ByOutput(_)) { weight.t()? } else { weight };
+        let weight = if matches!(self.kept, WeightLayout::ByOutput(_)) { weight.t()? } else { weight };
         Ok(self.precision.product(x, &weight)?)
     }
 }
@@ -104,7 +104,7 @@ impl Linear<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use std::collections::HashMap;
 
     fn noise(n: usize, shape: (usize, usize)) -> Tensor {
@@ -112,16 +112,19 @@ mod tests {
         Tensor::from_vec((0..shape.0 * shape.1).map(noise).collect::<Vec<f32>>(), shape, &Device::Cpu).unwrap()
     }
 
-    /// Few rows and many, either orientation, in either precision: what a card multiplies, on the CPU.
+    /// Compares few rows and many, in both layouts and precisions, with the device's form run on the CPU.
     #[test]
     fn the_product_from_disk_is_that_of_the_form_for_any_device() {
         let folder = tempfile::tempdir().unwrap();
         let (input, outputs, all) = (70, 37, 90);
         let weights = HashMap::from([("w", noise(7, (outputs, input))), ("t", noise(9, (input, all)))]);
         candle_core::safetensors::save(&weights, folder.path().join("w.safetensors")).unwrap();
-        let place = Place::directory(folder.path()).unwrap();
+        let place = FileSource::directory(folder.path()).unwrap();
         let weights = Weights::open(&place, &["w.safetensors".to_owned()]).unwrap();
-        let kinds = [("w", Kept::ByOutput([outputs, input])), ("t", Kept::ByInput([input, all], outputs..2 * outputs))];
+        let kinds = [
+            ("w", WeightLayout::ByOutput([outputs, input])),
+            ("t", WeightLayout::ByInput([input, all], outputs..2 * outputs)),
+        ];
         for (name, kept) in kinds {
             for rows in [5, 100] {
                 let x = noise(1, (rows, input));

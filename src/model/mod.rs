@@ -36,12 +36,15 @@ pub use error::{ModelError, TensorError};
 pub(crate) use forward::End;
 pub use gguf::Gguf;
 pub(crate) use hooks::Hooks;
-pub use hooks::{Divisors, MlpInput, MlpOutput};
+pub use hooks::{MlpInput, MlpOutput, NormScales};
 pub use layout::{HeadTensors, Layout};
 pub use linear::Linear;
 pub use norm::Norm;
 pub use precision::Precision;
-pub use spec::{ActivationKind, Biases, LayerSpec, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec};
+pub(crate) use rope::Rope;
+pub use spec::{
+    ActivationKind, Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms, RopeScaling, RopeSpec,
+};
 pub use staging::Staging;
 pub use transformer::Transformer;
 pub use weights::Weights;

@@ -1,4 +1,4 @@
-//! Matrix products with tensors that stay on disk, and their way to a device.
+//! Matrix products with tensors that stay on disk, and their upload to a device.
 
 use crate::job::Cancel;
 use crate::model::product::{self, COLUMNS, FEW, Padded, Stored};
@@ -10,23 +10,23 @@ use rayon::prelude::*;
 use safetensors::Dtype;
 use std::ops::Range;
 
-/// Numbers of a weight that one thread multiplies with between two looks at whether to stop.
+/// Numbers of a weight that one thread multiplies between two checks of the cancel flag.
 const BLOCK: usize = 1 << 18;
 
-/// Bytes of a page of memory, and of pages that a thread brings in at a time.
+/// Bytes of a page of memory.
 const PAGE: usize = 4096;
-/// See [`PAGE`].
+/// Bytes of the pages that a thread brings in at a time; a multiple of [`PAGE`].
 const PAGES: usize = 1 << 20;
 
-/// Numbers of a weight that pass a device at a time.
+/// Numbers of a weight that are uploaded to a device at a time.
 const UPLOAD: usize = 1 << 26;
 
 impl Weights {
-    /// `x` `[m, d]`, on the CPU, times the transpose of a tensor `[n, d]`: `[m, n]`, row after row. The tensor is read
-    /// once, converted a block at a time, on all cores, and its pages are given back.
+    /// Multiplies `x` `[m, d]`, on the CPU, by the transpose of a tensor `[n, d]`: `[m, n]`, row after row. The tensor
+    /// is read once, converted a block at a time, on all cores, and its pages are released.
     ///
     /// # Errors
-    /// As [`Weights::read_rows`]; or the work was stopped.
+    /// Fails as [`Weights::read_rows`] does, or where the work was stopped.
     pub fn product(
         &self,
         name: &str,
@@ -73,11 +73,11 @@ impl Weights {
         Ok(out)
     }
 
-    /// `x` `[m, d]`, on the CPU, times `columns` of a tensor `[d, n]`: `[m, columns]`, row after row, as
-    /// [`Weights::product`] does it.
+    /// Multiplies `x` `[m, d]`, on the CPU, by `columns` of a tensor `[d, n]`: `[m, columns]`, row after row, as
+    /// [`Weights::product`] does.
     ///
     /// # Errors
-    /// As [`Weights::product`].
+    /// Fails as [`Weights::product`] does.
     pub fn product_by_input(
         &self,
         name: &str,
@@ -119,13 +119,14 @@ impl Weights {
         Ok(out)
     }
 
-    /// Rows laid out for a product of few, where they are few.
+    /// Returns the rows laid out for a product of few rows; `None` where they are many.
     fn few(&self, x: &Tensor) -> Result<Option<Padded>, ModelError> {
         let (m, d) = x.dims2()?;
         Ok(if m > FEW { None } else { Some(Padded::new(m, d, &x.flatten_all()?.to_vec1()?)) })
     }
 
-    /// Blames a weight that is not finite for a product that is not. Products of few rows do not look at each weight.
+    /// Fails, naming a weight that is not finite, where a product is not. Products of few rows do not check each
+    /// weight.
     fn explain(&self, name: &str, shape: &[usize; 2], unseen: bool, out: &[f32]) -> Result<(), ModelError> {
         if unseen && first_not_finite(out).is_some() {
             self.read(name, shape)?;
@@ -133,11 +134,11 @@ impl Weights {
         Ok(())
     }
 
-    /// Slices `rows` of the first dimension on a device with memory of its own, in the type that they have on disk: no
-    /// more bytes go there than there are.
+    /// Uploads slices `rows` of the first dimension to a device with memory of its own, in their type on disk, so that
+    /// no more bytes are moved than there are.
     ///
     /// # Errors
-    /// As [`Weights::read_rows`].
+    /// Fails as [`Weights::read_rows`] does.
     pub fn upload(
         &self,
         name: &str,
@@ -176,11 +177,11 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// `x` `[m, d]`, on a device with memory of its own, times the transpose of a tensor `[n, d]`: `[m, n]`, row after row.
-    /// The tensor passes the device in blocks.
+    /// Multiplies `x` `[m, d]`, on a device with memory of its own, by the transpose of a tensor `[n, d]`: `[m, n]`,
+    /// row after row. The tensor is uploaded in blocks.
     ///
     /// # Errors
-    /// As [`Weights::product`].
+    /// Fails as [`Weights::product`] does.
     pub fn product_on_device(
         &self,
         name: &str,
@@ -199,11 +200,11 @@ impl Weights {
         Ok(side_by_side(blocks, m, n, step))
     }
 
-    /// `x` `[m, d]`, on a device with memory of its own, times a tensor `[d, n]`: `[m, n]`, row after row, as
-    /// [`Weights::product_on_device`] does it.
+    /// Multiplies `x` `[m, d]`, on a device with memory of its own, by a tensor `[d, n]`: `[m, n]`, row after row, as
+    /// [`Weights::product_on_device`] does.
     ///
     /// # Errors
-    /// As [`Weights::product`].
+    /// Fails as [`Weights::product`] does.
     pub fn product_by_input_on_device(
         &self,
         name: &str,
@@ -224,7 +225,7 @@ impl Weights {
     }
 }
 
-/// Blocks of columns, `step` each, as rows `[m, n]`.
+/// Joins blocks of columns, `step` each, to rows `[m, n]`.
 fn side_by_side(blocks: Vec<Vec<f32>>, m: usize, n: usize, step: usize) -> Vec<f32> {
     let mut out = vec![0.0; m * n];
     for (nth, row) in out.chunks_mut(n.max(1)).enumerate() {

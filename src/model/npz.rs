@@ -1,5 +1,5 @@
-//! NumPy archives. Arrays that are stored as they are can be read in place, like safetensors; compressed ones are
-//! unpacked into memory, and that only when their numbers are asked for: by then their shape is known to be wanted.
+//! NumPy archives. Arrays that are stored uncompressed can be read in place, like safetensors; compressed ones are
+//! unpacked into memory when their numbers are first read: by then their shape has been checked.
 
 use crate::untrusted::excerpt;
 use flate2::Crc;
@@ -12,40 +12,40 @@ use zip::{CompressionMethod, ZipArchive};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Deflate makes nothing smaller than by this factor, so that an archive that promises more is made to do harm.
+/// Largest ratio of deflate's compression, so that an archive that claims more is malicious.
 const MOST_DEFLATED: u64 = 1032;
 
-/// A header of an array is within so many bytes of its start.
+/// Bytes from the start of an array within which its header ends.
 const HEADER_PROBE: u64 = 1 << 17;
 
-/// An array of an archive: its name, its type, its shape, and the bytes that hold it.
+/// Array of an archive: its name, type and shape, and the bytes that hold it.
 #[derive(Debug)]
 pub(super) struct Array {
     pub name: String,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
-    /// Of the archive, or of what is unpacked.
+    /// Range in the archive, or in the unpacked file.
     pub bytes: Range<usize>,
-    /// The array's file, where the archive holds it compressed.
+    /// File of the array, where the archive holds it compressed.
     pub packed: Option<Packed>,
 }
 
-/// An array's file that an archive holds compressed.
+/// Compressed file of an array in an archive.
 #[derive(Debug)]
 pub(super) struct Packed {
-    /// The array's name, as a message shows it.
+    /// Name of the array, as a message shows it.
     shown: String,
-    /// Where in the archive.
+    /// Range in the archive.
     stored: Range<usize>,
-    /// Bytes when it is unpacked.
+    /// Bytes after unpacking.
     pub size: usize,
     crc: u32,
 }
 
-/// The arrays of the archive `bytes`.
+/// Lists the arrays of the archive `bytes`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Describes the archive's fault.
 pub(super) fn arrays(bytes: &[u8]) -> Result<Vec<Array>, String> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format!("it is no npz archive ({e})"))?;
     (0..archive.len())
@@ -80,7 +80,7 @@ pub(super) fn arrays(bytes: &[u8]) -> Result<Vec<Array>, String> {
         .collect()
 }
 
-/// That `size` bytes are what an array of this type and shape has.
+/// Checks that an array of this type and shape has `size` bytes.
 fn fits(dtype: Dtype, shape: &[usize], size: usize) -> Result<(), String> {
     match shape.iter().try_fold(dtype.bitsize() / 8, |all, n| all.checked_mul(*n)) {
         Some(wanted) if wanted == size => Ok(()),
@@ -88,7 +88,7 @@ fn fits(dtype: Dtype, shape: &[usize], size: usize) -> Result<(), String> {
     }
 }
 
-/// The start of what is packed into `stored`, which is said to be `size` bytes.
+/// Unpacks the start of `stored`, which claims to hold `size` bytes.
 fn head(stored: &[u8], size: u64) -> Result<Vec<u8>, String> {
     if size / MOST_DEFLATED > stored.len() as u64 {
         return Err(format!("claims {size} bytes, which cannot be packed into {}", stored.len()));
@@ -104,10 +104,10 @@ fn unpacked(stored: &[u8], most: u64) -> Result<Vec<u8>, String> {
 }
 
 impl Packed {
-    /// The array's file, out of the bytes of its archive.
+    /// Unpacks the array's file from the bytes of its archive.
     ///
     /// # Errors
-    /// It is not what was packed.
+    /// Fails where the bytes cannot be unpacked or the size differs.
     pub fn unpack(&self, archive: &[u8]) -> Result<Vec<u8>, String> {
         // One byte more than there should be shows what would go on.
         let wrong = |why: String| format!("array {} {why}", self.shown);
@@ -121,7 +121,7 @@ impl Packed {
     }
 }
 
-/// Type, shape and length of an array's header.
+/// Reads type, shape and length of an array's header.
 fn header(content: &[u8]) -> Option<(Dtype, Vec<usize>, usize)> {
     let rest = content.strip_prefix(MAGIC)?;
     let (length, start): (usize, usize) = match rest.first()? {

@@ -1,12 +1,12 @@
-//! The numbers that a model's weights are multiplied in.
+//! Types of number that a model's weights are multiplied in.
 
 use candle_core::{DType, Device, Result, Tensor};
 use half::bf16;
 use std::fmt;
 use std::str::FromStr;
 
-/// The type of both factors and of the result of products with a model's weights. Sums are in f32, and so is all that is
-/// no such product: norms, attention's pattern, the residual stream, the transcoder.
+/// Type of both factors and of the result of products with a model's weights. Sums are in f32, and so is everything
+/// that is no such product: norms, attention patterns, the residual stream, the transcoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// Single precision.
@@ -17,10 +17,10 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Each of them.
+    /// All precisions.
     pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
 
-    /// What it is called.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -28,7 +28,7 @@ impl Precision {
         }
     }
 
-    /// Bytes of a weight that is held on a device with memory of its own.
+    /// Returns the bytes of a weight that is held on a device with memory of its own.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -36,19 +36,19 @@ impl Precision {
         }
     }
 
-    /// The type that a weight has on a device; the CPU multiplies no bf16.
+    /// Returns the type of a weight on a device; the CPU multiplies no bf16.
     pub(super) fn stored_on(self, device: &Device) -> DType {
         if self == Self::Bf16 && !device.is_cpu() { DType::BF16 } else { DType::F32 }
     }
 
-    /// Rounds numbers to what this type can hold.
+    /// Rounds numbers to this type.
     pub(super) fn round(self, numbers: &mut [f32]) {
         if self == Self::Bf16 {
             numbers.iter_mut().for_each(|x| *x = bf16::from_f32(*x).to_f32());
         }
     }
 
-    /// Numbers rounded to what this type can hold, in f32.
+    /// Returns the numbers rounded to this type, in f32.
     pub(super) fn rounded(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::F32 => Ok(x.clone()),
@@ -56,11 +56,11 @@ impl Precision {
         }
     }
 
-    /// A weight in f32 as [`Precision::product`] takes it. The CPU multiplies no bf16, so there the numbers are rounded
-    /// and the products are those of a card.
+    /// Prepares a weight in f32 for [`Precision::product`]. The CPU multiplies no bf16, so there the numbers are
+    /// rounded and the products are those of a card.
     ///
     /// # Errors
-    /// The device refuses it.
+    /// Fails where the device refuses the tensor.
     pub fn weight(self, weight: &Tensor) -> Result<Tensor> {
         match self {
             Self::Bf16 if !weight.device().is_cpu() => weight.to_dtype(DType::BF16),
@@ -68,10 +68,10 @@ impl Precision {
         }
     }
 
-    /// `x` `[n, k]`, in f32, times `weight` `[k, m]` of [`Precision::weight`]: `[n, m]` in f32.
+    /// Multiplies `x` `[n, k]`, in f32, by `weight` `[k, m]` of [`Precision::weight`]: `[n, m]` in f32.
     ///
     /// # Errors
-    /// The tensors do not fit, or the device refuses them.
+    /// Fails where the shapes do not fit, or the device refuses the tensors.
     pub fn product(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         match weight.dtype() {
             DType::BF16 => x.to_dtype(DType::BF16)?.matmul(weight)?.to_dtype(DType::F32),

@@ -1,27 +1,27 @@
-//! Products of few rows with a large weight. They are bound by reading the weight, so it is read once, in the type that
-//! it has on disk: a piece that stays in the first cache is converted and multiplied at once.
+//! Products of few rows with a large weight. They are bound by reading the weight, so it is read once, in its type on
+//! disk: a piece that stays in the first-level cache is converted and multiplied at once.
 
 use crate::model::Precision;
 use pulp::{Arch, Simd, WithSimd};
 use safetensors::Dtype;
 
-/// With more rows than this a plain matrix product of converted blocks is as fast.
+/// Number of rows above which a plain matrix product of converted blocks is as fast.
 pub(super) const FEW: usize = 64;
 
 /// Rows on either side that are multiplied at a time: their sums fill the vector registers.
 const TILE: usize = 4;
 
-/// Numbers in the widest vector there is.
+/// Numbers in the widest vector.
 const WIDEST: usize = 16;
 
-/// Rows of a weight kept by input that are converted at a time.
+/// Rows of a weight stored by input that are converted at a time.
 const DEPTH: usize = 16;
 
-/// Outputs of a weight kept by input that are summed at a time.
+/// Outputs of a weight stored by input that are summed at a time.
 pub(super) const COLUMNS: usize = 512;
 
-/// Rows of equal width, each padded with zeros to whole vectors; and apart by no power of two, or else the rows of a
-/// tile would push each other out of the cache.
+/// Rows of equal width, each padded with zeros to whole vectors, and with a stride that is no power of two, or else the
+/// rows of a tile would push each other out of the cache.
 pub(super) struct Padded {
     stride: usize,
     width: usize,
@@ -48,18 +48,18 @@ impl Padded {
     }
 }
 
-/// A weight's bytes, and what its numbers are.
+/// Bytes of a weight, and the type of its numbers.
 #[derive(Clone, Copy)]
 pub(super) struct Stored<'a> {
-    /// What they are on disk.
+    /// Type on disk.
     pub dtype: Dtype,
-    /// What they are rounded to.
+    /// Precision that they are rounded to.
     pub precision: Precision,
     pub bytes: &'a [u8],
 }
 
 impl Stored<'_> {
-    /// Numbers from `start` on into `out`.
+    /// Converts the numbers from `start` on into `out`.
     #[inline(always)]
     fn convert(self, start: usize, out: &mut [f32]) {
         let size = self.dtype.bitsize() / 8;
@@ -68,7 +68,7 @@ impl Stored<'_> {
     }
 }
 
-/// The first `n_rows` rows of `x` times the rows of `weight` `[n, width]`: `[n_rows, n]`.
+/// Multiplies the first `n_rows` rows of `x` by the rows of `weight` `[n, width]`: `[n_rows, n]`.
 pub(super) fn by_output(x: &Padded, n_rows: usize, weight: Stored<'_>) -> Vec<f32> {
     let n = weight.bytes.len() / (x.width * weight.dtype.bitsize() / 8).max(1);
     let mut out = vec![0.0; n_rows * n];
@@ -79,7 +79,7 @@ pub(super) fn by_output(x: &Padded, n_rows: usize, weight: Stored<'_>) -> Vec<f3
 struct ByOutput<'a> {
     x: &'a Padded,
     weight: Stored<'a>,
-    /// `[rows, n]`
+    /// Result, `[rows, n]`.
     out: &'a mut [f32],
     n: usize,
 }
@@ -106,8 +106,8 @@ impl WithSimd for ByOutput<'_> {
     }
 }
 
-/// Products of rows `first..first + TILE` of `x` with the rows of `weight`. Loops over arrays and no closures: those
-/// would not be compiled for the instructions at hand.
+/// Multiplies rows `first..first + TILE` of `x` by the rows of `weight`. It has loops over arrays and no closures,
+/// which would not be compiled for the processor's vector instructions.
 #[inline(always)]
 fn dots<S: Simd>(simd: S, x: &Padded, first: usize, weight: &Padded) -> [[f32; TILE]; TILE] {
     let mut rows: [&[S::f32s]; TILE] = [&[]; TILE];
@@ -134,8 +134,8 @@ fn dots<S: Simd>(simd: S, x: &Padded, first: usize, weight: &Padded) -> [[f32; T
     out
 }
 
-/// The first `n_rows` rows of `x` times columns `start..start + n` of a weight `[x.width, all]`: `[n_rows, n]`, at most
-/// [`COLUMNS`] of them.
+/// Multiplies the first `n_rows` rows of `x` by columns `start..start + n` of a weight `[x.width, all]`, at most
+/// [`COLUMNS`] of them: `[n_rows, n]`.
 pub(super) fn by_input(x: &Padded, n_rows: usize, weight: Stored<'_>, [all, start, n]: [usize; 3]) -> Vec<f32> {
     let mut out = Padded::zeros(n_rows, n);
     Arch::new().dispatch(ByInput { x, weight, all, start, n, out: &mut out });
@@ -170,8 +170,8 @@ impl WithSimd for ByInput<'_> {
     }
 }
 
-/// Adds to `out`, TILE rows as far apart as those of `weight`, the products of rows `first..` of `x`, `inputs` numbers
-/// from `depth`, with as many rows of `weight`.
+/// Adds to `out`, TILE rows with the stride of `weight`, the products of rows `first..` of `x`, `inputs` numbers from
+/// `depth`, with as many rows of `weight`.
 #[inline(always)]
 fn add_outer<S: Simd>(simd: S, x: &Padded, [first, depth, inputs]: [usize; 3], weight: &Padded, out: &mut [f32]) {
     let stride = weight.stride;
@@ -213,8 +213,8 @@ fn convert_each<const N: usize>(bytes: &[u8], out: &mut [f32], one: impl Fn([u8;
     }
 }
 
-/// A half-precision number without a branch: exponent and fraction moved into place, then scaled by what the exponents'
-/// biases differ by, which also makes the subnormal ones right.
+/// Converts a half-precision number without a branch: exponent and fraction are moved into place, then scaled by the
+/// difference of the exponents' biases, which also makes the subnormal ones right.
 #[inline(always)]
 fn from_half(bits: u16) -> f32 {
     const BIASES: f32 = f32::from_bits((127 + 127 - 15) << 23);
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// Every remainder of rows, outputs and width against plain sums, in each type and both orientations.
+    /// Compares every remainder of rows, outputs and width with plain sums, in each type and both layouts.
     #[test]
     fn products_are_those_of_plain_sums() {
         let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();

@@ -13,10 +13,10 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// The tables of these positions, for heads of which `width` numbers are rotated.
+    /// Computes the tables of these positions, for heads of which `width` numbers are rotated.
     ///
     /// # Errors
-    /// The device refuses the tensors.
+    /// Fails where the device refuses the tensors.
     pub fn new(spec: &RopeSpec, width: usize, positions: Range<usize>, device: &Device) -> Result<Self> {
         let frequencies = frequencies(spec, width);
         let half = frequencies.len();
@@ -40,7 +40,7 @@ impl Rope {
     /// Rotates the first numbers of each head of `x` `[heads, P, head_dim]`, as many as the tables are wide.
     ///
     /// # Errors
-    /// The tensors do not fit.
+    /// Fails where the shapes do not fit.
     pub fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let (width, rotated) = (x.dim(D::Minus1)?, self.cos.dim(D::Minus1)?);
         if rotated < width {
@@ -54,7 +54,7 @@ impl Rope {
     }
 }
 
-/// Inverse wavelengths of the `width / 2` pairs, rescaled where the model says so.
+/// Returns the frequencies of the `width / 2` pairs, rescaled where the model says so.
 fn frequencies(spec: &RopeSpec, width: usize) -> Vec<f32> {
     let plain = (0..width / 2).map(|i| spec.theta.powf(-(2.0 * i as f64) / width as f64));
     plain.enumerate().map(|(pair, frequency)| rescaled(pair, frequency, &spec.scaling) as f32).collect()

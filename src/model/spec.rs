@@ -1,15 +1,15 @@
-//! What a model is: everything that changes its numbers.
+//! Specification of a model: everything that changes its numbers.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::model::config::Config;
 use crate::model::{Gguf, Layout, ModelError, families};
 
-/// Everything about a model that changes its numbers. One implementation serves every family through it.
+/// Specification of a model: everything that changes its numbers. One implementation serves every family through it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSpec {
-    /// What the configuration calls itself, or the directory's name.
+    /// Name in the configuration, or of the directory.
     pub name: String,
-    /// The directory's name, where the configuration has a name of its own beside it.
+    /// Name of the directory, where the configuration has a name of its own.
     pub directory: Option<String>,
     /// Vocabulary size.
     pub vocab_size: usize,
@@ -23,52 +23,53 @@ pub struct ModelSpec {
     pub n_kv_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
-    /// How much of a head is rotated, where positions are told apart so: its first numbers.
+    /// Number of leading numbers of a head that are rotated, where positions are rotary.
     pub rotary_dim: usize,
     /// Width of the MLP.
     pub d_mlp: usize,
     /// Longest prompt in tokens.
     pub max_positions: usize,
-    /// The norms between the layers.
+    /// Norms between the layers.
     pub norm: NormKind,
-    /// Added to the mean square or the variance under the norms' root.
+    /// Term added to the mean square or the variance under the norms' root.
     pub norm_eps: f64,
-    /// Whether attention's and the MLP's outputs pass a norm of their own before they are added to the residual stream.
+    /// True where attention's and the MLP's outputs pass a norm of their own before they are added to the residual
+    /// stream.
     pub post_norms: bool,
-    /// Whether queries and keys are normalized head by head.
-    pub query_key_norms: bool,
-    /// What attention scores are multiplied with.
+    /// Normalization of queries and keys.
+    pub query_key_norms: QueryKeyNorms,
+    /// Factor of attention scores.
     pub attention_scale: f64,
-    /// Scores are squeezed into plus and minus this.
+    /// Softcap of attention scores, which limits them to plus and minus this.
     pub attention_softcap: Option<f64>,
-    /// Logits are squeezed into plus and minus this.
+    /// Softcap of logits, which limits them to plus and minus this.
     pub final_softcap: Option<f64>,
-    /// Whether the MLP reads the residual stream in front of the layer, beside attention instead of behind it.
+    /// True where the MLP reads the residual stream in front of the layer, beside attention instead of behind it.
     pub parallel_residual: bool,
-    /// How each layer attends, `[L]`.
+    /// Attention of each layer, `[L]`.
     pub layers: Vec<LayerSpec>,
-    /// How positions are told apart.
+    /// Kind of position encoding.
     pub positions: PositionKind,
-    /// What embeddings are multiplied with.
+    /// Factor of embeddings.
     pub embedding_scale: Option<f64>,
-    /// Whether the unembedding is the embedding.
+    /// True where the unembedding is the embedding.
     pub tied_embeddings: bool,
-    /// Which projections have biases.
+    /// Projections that have biases.
     pub biases: Biases,
-    /// The MLP's activation function.
+    /// Activation function of the MLP.
     pub activation: ActivationKind,
-    /// How the weight files name and shape their tensors.
+    /// Names and shapes of tensors in the weight files.
     pub layout: &'static Layout,
-    /// Options of its configuration that nothing is known of, as `name = value`; they were passed over.
+    /// Options of the configuration that are not known, as `name = value`; they are ignored.
     pub unknown_options: Vec<String>,
 }
 
-/// How a layer attends.
+/// Attention of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerSpec {
-    /// Key j is visible to query i where i - j is less than this.
+    /// Sliding window: key j is visible to query i where i - j is less than this.
     pub window: Option<usize>,
-    /// Its rotary frequencies; `None` where positions are learned.
+    /// Rotary frequencies; `None` where positions are learned.
     pub rope: Option<RopeSpec>,
 }
 
@@ -84,25 +85,25 @@ pub struct RopeSpec {
 /// Rescaling of rotary frequencies for long contexts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RopeScaling {
-    /// None.
+    /// No rescaling.
     None,
     /// All frequencies divided by the factor.
     Linear {
-        /// The factor.
+        /// Divisor of the frequencies.
         factor: f64,
     },
     /// Llama 3's: only low frequencies are divided.
     Llama3 {
-        /// Low frequencies are divided by this.
+        /// Divisor of low frequencies.
         factor: f64,
         /// Wavelengths above `original_max_positions / low_freq_factor` are divided in full.
         low_freq_factor: f64,
-        /// Wavelengths below `original_max_positions / high_freq_factor` stay.
+        /// Wavelengths below `original_max_positions / high_freq_factor` are kept.
         high_freq_factor: f64,
-        /// The context length that the model was trained on first.
+        /// Context length of the model's first training.
         original_max_positions: f64,
     },
-    /// What each pair's frequency is divided by, `[head_dim / 2]`.
+    /// Divisors of each pair's frequency, `[head_dim / 2]`.
     Factors(Vec<f64>),
 }
 
@@ -117,16 +118,27 @@ pub enum NormKind {
     Layer,
 }
 
-/// How positions are told apart.
+/// Normalization of queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryKeyNorms {
+    /// No normalization.
+    None,
+    /// Head by head.
+    ByHead,
+    /// Over all heads at once.
+    Whole,
+}
+
+/// Kind of position encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PositionKind {
-    /// By rotating queries and keys; see [`LayerSpec::rope`].
+    /// Rotation of queries and keys; see [`LayerSpec::rope`].
     Rotary,
-    /// By an embedding for each position.
+    /// Learned embedding of each position.
     Learned,
 }
 
-/// Which projections have biases.
+/// Projections that have biases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Biases {
     /// Queries, keys and values.
@@ -149,12 +161,12 @@ pub enum ActivationKind {
 }
 
 impl ModelSpec {
-    /// Reads `config.json`, or the metadata of the GGUF file that the place holds.
+    /// Reads `config.json`, or the metadata of the GGUF file in `place`.
     ///
     /// # Errors
-    /// It is missing or damaged, names an architecture that is not known, or holds an option that changes the
-    /// numbers in a way that is not supported.
-    pub fn read(place: &Place) -> Result<Self, ModelError> {
+    /// Fails where it is missing or damaged, names an architecture that is not known, or holds an option that changes
+    /// the numbers in a way that is not supported.
+    pub fn read(place: &FileSource) -> Result<Self, ModelError> {
         if let Some(file) = place.gguf()? {
             return Gguf::read(place, &file)?.spec(place);
         }
@@ -162,7 +174,7 @@ impl ModelSpec {
         families::read(&mut config, place.short_name())
     }
 
-    /// What should be known of a model whose configuration holds options that nothing is known of.
+    /// Returns a warning where the configuration holds options that are not known.
     pub fn doubt(&self) -> Option<String> {
         let options = match self.unknown_options.as_slice() {
             [] => return None,
@@ -172,25 +184,33 @@ impl ModelSpec {
         Some(format!("the model's configuration has {options}, not known here and passed over"))
     }
 
-    /// Whether it may be the model that is called `name` elsewhere, as far as names tell: organisations and case do not
-    /// matter, and a model without a name of its own may be any.
+    /// Returns true where the model may be the one called `name` elsewhere, judging by names: organisations and case do
+    /// not matter, and a model without a name of its own may be any.
     pub fn may_be(&self, name: &str) -> bool {
         let last = |name: &str| name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
         let Some(directory) = &self.directory else { return true };
         [&self.name, directory].iter().any(|own| last(own) == last(name))
     }
 
-    /// Whether MLPs have a gate.
+    /// Returns true where MLPs have a gate.
     pub fn has_gate(&self) -> bool {
         self.layout.gate.is_some()
     }
 
-    /// Width of the concatenated heads, d_attn.
+    /// Returns the width that the norm over queries (0) or keys (1) spans.
+    pub(super) fn head_norm_width(&self, nth: usize) -> usize {
+        match self.query_key_norms {
+            QueryKeyNorms::Whole => [self.d_attn(), self.d_kv()][nth],
+            QueryKeyNorms::None | QueryKeyNorms::ByHead => self.head_dim,
+        }
+    }
+
+    /// Returns the width of the concatenated heads, d_attn.
     pub fn d_attn(&self) -> usize {
         self.n_heads * self.head_dim
     }
 
-    /// Width of the concatenated key or value heads, d_kv.
+    /// Returns the width of the concatenated key or value heads, d_kv.
     pub fn d_kv(&self) -> usize {
         self.n_kv_heads * self.head_dim
     }

@@ -1,42 +1,42 @@
-//! The way of numbers to a device with memory of its own, and back.
+//! Transfers of numbers to a device with memory of its own, and back.
 //!
-//! A card copies by itself only from and to memory that the system may not move. Such memory takes longer to make than a
-//! copy takes, so it is kept for the next use.
+//! A card copies asynchronously only from and to pinned memory, which the system may not move. Allocating that takes
+//! longer than a copy, so it is kept for the next use.
 
 use candle_core::{Device, Tensor};
 
-/// Numbers on their way to a device and results on their way back, while the host goes on.
+/// Transfers of numbers to a device and results back, while the host continues.
 #[derive(Debug, Default)]
 pub struct Staging(way::Staging);
 
 impl Staging {
-    /// A tensor `[n]` on `device` of what `fill` writes into `n` numbers, all of them. The device may read them until what
-    /// is asked of it next has been [`Staging::fetch`]ed.
+    /// Returns a tensor `[n]` on `device` of the `n` numbers that `fill` writes, all of them. The device may read them
+    /// until the result of the next [`Staging::ask`] has been [`Staging::fetch`]ed.
     ///
     /// # Errors
-    /// There is no room for it, or the device refuses it.
+    /// Fails where there is no room for it, or the device refuses it.
     pub fn send(&mut self, n: usize, device: &Device, fill: impl FnOnce(&mut [f32])) -> candle_core::Result<Tensor> {
         self.0.send(n, device, fill)
     }
 
-    /// Asks for the numbers of a tensor `[n]` in f32, once the device has computed them. Does not wait.
+    /// Requests the numbers of a tensor `[n]` in f32, once the device has computed them. Does not wait.
     ///
     /// # Errors
-    /// There is no room for them, or the device refuses it.
+    /// Fails where there is no room for them, or the device refuses it.
     pub fn ask(&mut self, tensor: &Tensor) -> candle_core::Result<()> {
         self.0.ask(tensor)
     }
 
-    /// Waits for the numbers that were asked for.
+    /// Waits for the requested numbers.
     ///
     /// # Errors
-    /// Computing them failed.
+    /// Fails where computing them failed.
     pub fn fetch(&mut self) -> candle_core::Result<&[f32]> {
         self.0.fetch()
     }
 }
 
-/// To and from NVIDIA's cards.
+/// Transfers to and from NVIDIA's cards.
 #[cfg(feature = "cuda")]
 mod way {
     use candle_core::cuda_backend::WrapErr;
@@ -47,17 +47,18 @@ mod way {
     use candle_core::{CudaStorage, Device, Result, Storage, Tensor};
     use std::sync::{Mutex, PoisonError};
 
-    /// Such memory that is not in use.
+    /// Pinned memory that is not in use.
     static SPARE: Mutex<Vec<PinnedHostSlice<u8>>> = Mutex::new(Vec::new());
 
-    /// Sizes are rounded up to this many bytes, so that a little more fits too.
+    /// Granularity of sizes in bytes, so that a little more fits too.
     const STEP: usize = 1 << 20;
 
     /// Memory that the system may not move.
     struct Pinned(Option<PinnedHostSlice<u8>>);
 
     impl Pinned {
-        /// At least `n` bytes. Spare memory that is too small goes, so that little of it is there at any time.
+        /// Allocates at least `n` bytes. Spare memory that is too small is freed, so that little of it is held at any
+        /// time.
         fn new(n: usize, stream: &CudaStream) -> Result<Self> {
             let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
             let fitting = (0..spare.len()).filter(|at| spare[*at].len() >= n).min_by_key(|at| spare[*at].len());
@@ -88,7 +89,7 @@ mod way {
         }
     }
 
-    /// `n` numbers in `pinned`, which is made larger where it is too small.
+    /// Returns room for `n` numbers in `pinned`, which is made larger where it is too small.
     fn room<'a>(pinned: &'a mut Option<Pinned>, n: usize, stream: &CudaStream) -> Result<&'a mut [f32]> {
         if pinned.as_ref().is_none_or(|pinned| pinned.len() < 4 * n) {
             *pinned = None;
@@ -104,9 +105,9 @@ mod way {
     pub struct Staging {
         sent: Option<Pinned>,
         asked: Option<Pinned>,
-        /// How many numbers were asked for, and what tells that they are there.
+        /// Number of requested numbers, and the event of their arrival.
         under_way: Option<(usize, CudaEvent)>,
-        /// What was asked of another device.
+        /// Numbers requested from another device.
         plain: Vec<f32>,
     }
 
@@ -165,7 +166,7 @@ mod way {
     }
 }
 
-/// To and from devices that candle copies for.
+/// Transfers to and from devices that candle copies for.
 #[cfg(not(feature = "cuda"))]
 mod way {
     use candle_core::{Device, Result, Tensor};

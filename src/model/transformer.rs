@@ -1,6 +1,6 @@
-//! A model's parts: its embeddings, norms, projections, MLPs and logits.
+//! Parts of a model: its embeddings, norms, projections, MLPs and logits.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::job::Cancel;
 use crate::model::attention::softcap;
 use crate::model::files::{Files, MlpPart};
@@ -18,7 +18,7 @@ const UNEMBED_BLOCK: usize = 2048;
 /// A language model whose weights stay on disk in their own type and are converted as they are used.
 #[derive(Debug)]
 pub struct Transformer {
-    /// What the model is.
+    /// Specification of the model.
     pub spec: ModelSpec,
     files: Files,
     device: Device,
@@ -29,21 +29,22 @@ impl Transformer {
     /// Opens a Hugging Face model directory or a GGUF file. Nothing large is read yet.
     ///
     /// # Errors
-    /// No or unknown configuration, no or damaged weights, or a tensor that is missing or of the wrong shape.
-    pub fn open(place: &Place, device: &Device) -> Result<Self, ModelError> {
+    /// Fails where the configuration is absent or unknown, weights are absent or damaged, or a tensor is missing or
+    /// misshapen.
+    pub fn open(place: &FileSource, device: &Device) -> Result<Self, ModelError> {
         let spec = ModelSpec::read(place)?;
         let files = Files::new(Weights::open_model(place)?, &spec)?;
         Ok(Self { spec, files, device: device.clone(), mean_unembedding: OnceLock::new() })
     }
 
-    /// The same, with its weights multiplied in another type; in f32 unless this is asked for.
+    /// Sets the type in which its weights are multiplied, by default f32.
     #[must_use]
     pub fn in_precision(mut self, precision: Precision) -> Self {
         self.files.precision = precision;
         self
     }
 
-    /// The same, computing elsewhere.
+    /// Moves the model to another device.
     #[must_use]
     pub fn on_device(mut self, device: &Device) -> Self {
         self.device = device.clone();
@@ -51,30 +52,30 @@ impl Transformer {
         self
     }
 
-    /// The types that its weights are quantised to, where some are: `Q4_1, Q8_0`.
+    /// Returns the types that its weights are quantised to, where some are: `Q4_1, Q8_0`.
     pub fn quantised(&self) -> Option<&str> {
         self.files.quantised()
     }
 
-    /// What its weights are multiplied in.
+    /// Returns the type in which its weights are multiplied.
     pub fn precision(&self) -> Precision {
         self.files.precision
     }
 
-    /// Bytes of its projections and its unembedding in a type that they could be multiplied in.
+    /// Returns the bytes of its projections and its unembedding if they were multiplied in this type.
     pub fn weight_bytes(&self, precision: Precision) -> u64 {
         self.files.weight_bytes(&self.spec, precision)
     }
 
-    /// Where the model computes.
+    /// Returns the device of the model.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Embeddings of `ids`, `[P, d]`, scaled where the model scales them; without learned positions.
+    /// Returns the embeddings of `ids`, `[P, d]`, scaled where the model scales them; without learned positions.
     ///
     /// # Errors
-    /// An embedding is not finite, or an id is past the vocabulary.
+    /// Fails where an embedding is not finite, or an id is past the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor, ModelError> {
         let (v, d) = (self.spec.vocab_size, self.spec.d_model);
         let mut rows = vec![0.0; ids.len() * d];
@@ -97,68 +98,68 @@ impl Transformer {
         })
     }
 
-    /// Learned embeddings of some of a prompt's positions, `[n, d]`, where there are any.
+    /// Returns the learned embeddings of some of a prompt's positions, `[n, d]`, where there are any.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// Fails where they cannot be read.
     pub(crate) fn learned_positions(&self, positions: Range<usize>) -> Result<Option<Tensor>, ModelError> {
         self.files.position_embeddings(&self.spec, positions, &self.device)
     }
 
-    /// The norm in front of attention.
+    /// The norm in front of attention; where there is none, one that changes nothing.
     ///
     /// # Errors
-    /// Its weights cannot be read.
+    /// Fails where its weights cannot be read.
     pub fn attention_norm(&self, layer: usize) -> Result<Norm, ModelError> {
         self.files.norm(&self.spec, layer, self.spec.layout.attention_norm, &self.device)
     }
 
-    /// The norm behind attention, where there is one.
+    /// Returns the norm behind attention, where there is one.
     ///
     /// # Errors
-    /// Its weights cannot be read.
+    /// Fails where its weights cannot be read.
     pub fn after_attention_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
-        let read = |name| self.files.norm(&self.spec, layer, name, &self.device);
+        let read = |name| self.files.norm(&self.spec, layer, Some(name), &self.device);
         self.spec.layout.after_attention_norm.map(read).transpose()
     }
 
-    /// The norm in front of the MLP.
+    /// The norm in front of the MLP; where there is none, one that changes nothing.
     ///
     /// # Errors
-    /// Its weights cannot be read.
+    /// Fails where its weights cannot be read.
     pub fn mlp_norm(&self, layer: usize) -> Result<Norm, ModelError> {
         self.files.norm(&self.spec, layer, self.spec.layout.mlp_norm, &self.device)
     }
 
-    /// The norm behind the MLP, where there is one.
+    /// Returns the norm behind the MLP, where there is one.
     ///
     /// # Errors
-    /// Its weights cannot be read.
+    /// Fails where its weights cannot be read.
     pub fn after_mlp_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
-        let read = |name| self.files.norm(&self.spec, layer, name, &self.device);
+        let read = |name| self.files.norm(&self.spec, layer, Some(name), &self.device);
         self.spec.layout.after_mlp_norm.map(read).transpose()
     }
 
-    /// The norm in front of the unembedding.
+    /// Returns the norm in front of the unembedding.
     ///
     /// # Errors
-    /// Its weights cannot be read.
+    /// Fails where its weights cannot be read.
     pub fn final_norm(&self) -> Result<Norm, ModelError> {
         self.files.final_norm(&self.spec, &self.device)
     }
 
-    /// The projections of a layer's attention.
+    /// Returns the projections of a layer's attention.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// Fails where they cannot be read.
     pub fn attention(&self, layer: usize) -> Result<AttentionWeights<'_>, ModelError> {
         self.files.attention(&self.spec, layer, &self.device)
     }
 
-    /// The MLP's output for its input, both `[P, d]`, in front of a norm that may follow.
+    /// Returns the MLP's output for its input, both `[P, d]`, in front of a norm that may follow.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn mlp(&self, layer: usize, input: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         let project = |part: MlpPart, x: &Tensor| -> Result<Tensor, ModelError> {
             self.files.mlp(&self.spec, layer, part, &self.device)?.apply(x, cancel)
@@ -176,36 +177,36 @@ impl Transformer {
         project(MlpPart::Down, &hidden)
     }
 
-    /// The model's own run on `ids`: logits `[P, V]`.
+    /// Runs the model on `ids`, unaltered: logits `[P, V]`.
     ///
     /// # Errors
-    /// Weights cannot be read, an id is past the vocabulary, or the work was stopped.
+    /// Fails where weights cannot be read, an id is past the vocabulary, or the work was stopped.
     pub fn run(&self, ids: &[u32], cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
         let resid = self.forward(self.prompt(ids)?, &mut (), cancel)?;
         self.logits(&self.last_normed(&resid, None)?.0, cancel)
     }
 
-    /// The final norm's output for the residual stream `[n, d]` behind all layers, and its divisor `[n, 1]`, which may be
-    /// frozen.
+    /// Returns the final norm's output for the residual stream `[n, d]` behind all layers, and its divisor `[n, 1]`,
+    /// which may be frozen.
     ///
     /// # Errors
-    /// Its weights cannot be read.
+    /// Fails where its weights cannot be read.
     pub(crate) fn last_normed(&self, resid: &Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Tensor), ModelError> {
         normed(&self.final_norm()?, resid, frozen)
     }
 
-    /// Logits `[n, V]` of rows `x` `[n, d]` that passed the final norm, after the final softcap where there is one.
+    /// Returns the logits `[n, V]` of rows `x` `[n, d]` of the final norm's output, after the final softcap, if any.
     ///
     /// # Errors
-    /// The unembedding cannot be read, or the work was stopped.
+    /// Fails where the unembedding cannot be read, or the work was stopped.
     pub fn logits(&self, x: &Tensor, cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
         self.unembedded(x, self.spec.final_softcap, cancel)
     }
 
-    /// `x` `[n, d]` times the unembedding, `[n, V]`.
+    /// Multiplies `x` `[n, d]` by the unembedding: `[n, V]`.
     ///
     /// # Errors
-    /// The unembedding cannot be read, or the work was stopped.
+    /// Fails where the unembedding cannot be read, or the work was stopped.
     pub fn unembed(&self, x: &Tensor, cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
         self.unembedded(x, None, cancel)
     }
@@ -227,18 +228,18 @@ impl Transformer {
         Ok((out, shape))
     }
 
-    /// One token's unembedding vector, `[d]`.
+    /// Returns one token's unembedding vector, `[d]`.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Fails where it cannot be read.
     pub fn unembedding(&self, id: u32) -> Result<Vec<f32>, ModelError> {
         Ok(self.unembedding_rows(id as usize..id as usize + 1)?.0)
     }
 
-    /// The mean of the unembedding over the vocabulary, `[d]`. Computed once.
+    /// Returns the mean of the unembedding over the vocabulary, `[d]`. Computed once.
     ///
     /// # Errors
-    /// The unembedding cannot be read, or the work was stopped.
+    /// Fails where the unembedding cannot be read, or the work was stopped.
     pub fn mean_unembedding(&self, cancel: &Cancel) -> Result<&[f32], ModelError> {
         if let Some(mean) = self.mean_unembedding.get() {
             return Ok(mean);

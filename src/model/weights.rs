@@ -1,6 +1,6 @@
-//! Tensors in memory-mapped safetensors files, kept in the type that they have on disk and converted as they are read.
+//! Tensors in memory-mapped safetensors files, kept in their type on disk and converted as they are read.
 
-use crate::hub::{Blob, Place};
+use crate::hub::{Blob, FileSource};
 use crate::model::entry::{Entry, RowOrder};
 use crate::model::npz::{self, Packed};
 use crate::model::product::convert;
@@ -19,24 +19,24 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// Numbers that are converted at a time by one thread.
 const PIECE: usize = 1 << 16;
 
-/// The tensors of one or more safetensors files, npz archives or GGUF files.
+/// Tensors of one or more safetensors files, npz archives or GGUF files.
 #[derive(Debug)]
 pub struct Weights {
-    place: Place,
-    /// By name; of an archive first the archive itself, then each array that it holds compressed.
+    place: FileSource,
+    /// Contents by name; of an archive first the archive itself, then each array that it holds compressed.
     files: Vec<(String, Content)>,
     entries: HashMap<String, Entry>,
-    /// The types of quantised tensors.
+    /// Types of quantised tensors.
     quantised: Option<String>,
-    /// Held while an array is unpacked, so that no two threads unpack one.
+    /// Lock held while an array is unpacked, so that no two threads unpack one.
     unpacking: Mutex<()>,
 }
 
-/// What holds the numbers of tensors.
+/// Content that holds the numbers of tensors.
 #[derive(Debug)]
 enum Content {
     File(Blob),
-    /// An array of the archive at `archive` among the files, unpacked when it is first read.
+    /// Array of the archive at `archive` among the files, unpacked when it is first read.
     Packed {
         archive: usize,
         packed: Packed,
@@ -48,11 +48,11 @@ enum Content {
 const MOST_INDEX: usize = 64 << 20;
 
 impl Weights {
-    /// Opens `names`, files of `place`. A tensor that stands in several keeps its first place.
+    /// Opens `names`, files of `place`. A tensor that is in several files is read from the first of them.
     ///
     /// # Errors
-    /// A file that is missing, truncated, or not safetensors.
-    pub fn open(place: &Place, names: &[String]) -> Result<Self, ModelError> {
+    /// Fails where a file is missing, truncated, or not safetensors.
+    pub fn open(place: &FileSource, names: &[String]) -> Result<Self, ModelError> {
         let mut weights = Self {
             place: place.clone(),
             files: Vec::new(),
@@ -94,11 +94,11 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Opens a GGUF file of `place`, its tensors by the names of the Hugging Face layout.
+    /// Opens a GGUF file of `place`, with its tensors under the names of the Hugging Face layout.
     ///
     /// # Errors
-    /// It is missing, truncated, no GGUF file, or holds tensors that are not known.
-    pub fn open_gguf(place: &Place, file: &str) -> Result<Self, ModelError> {
+    /// Fails where it is missing, truncated, not a GGUF file, or holds tensors that are not known.
+    pub fn open_gguf(place: &FileSource, file: &str) -> Result<Self, ModelError> {
         let (gguf, blob) = Gguf::open(place, file)?;
         let entry = |tensor: &crate::model::gguf::GgufTensor| {
             let (dtype, blocks) = match tensor.dtype {
@@ -121,17 +121,17 @@ impl Weights {
         })
     }
 
-    /// The types of quantised tensors, where there are some.
+    /// Returns the types of quantised tensors, where there are some.
     pub fn quantised(&self) -> Option<&str> {
         self.quantised.as_deref()
     }
 
-    /// Opens the GGUF file of a place that holds one, or else the weight files of a Hugging Face model directory: `model.safetensors`, the shards that
-    /// `model.safetensors.index.json` names, or else every safetensors file.
+    /// Opens the GGUF file of a place that holds one, or else the weight files of a Hugging Face model directory:
+    /// `model.safetensors`, the shards that `model.safetensors.index.json` names, or else every safetensors file.
     ///
     /// # Errors
-    /// As [`Weights::open`]; and a directory without weights.
-    pub fn open_model(place: &Place) -> Result<Self, ModelError> {
+    /// Fails as [`Weights::open`] does, and where a directory holds no weights.
+    pub fn open_model(place: &FileSource) -> Result<Self, ModelError> {
         const INDEX: &str = "model.safetensors.index.json";
         const SINGLE: &str = "model.safetensors";
         if let Some(file) = place.gguf()? {
@@ -155,7 +155,7 @@ impl Weights {
             files.into_iter().filter(|name| name.ends_with(".safetensors")).collect()
         };
         if names.is_empty() {
-            return Err(crate::hub::PlaceError::Missing {
+            return Err(crate::hub::FileSourceError::Missing {
                 place: place.name(),
                 file: SINGLE.to_owned(),
                 hint: "a model directory holds its weights as safetensors",
@@ -165,8 +165,8 @@ impl Weights {
         Self::open(place, &names)
     }
 
-    /// Gives the three parts of a tensor that holds queries, keys and values head after head names of their own, where it
-    /// is there.
+    /// Splits a tensor that holds queries, keys and values head after head, if it is there, into three entries of these
+    /// names.
     pub(super) fn split_by_head(&mut self, name: &str, heads: usize, thirds: [String; 3]) {
         if let Some(entry) = self.entries.get(name) {
             let thirds: Vec<_> =
@@ -175,20 +175,58 @@ impl Weights {
         }
     }
 
-    /// Where a tensor lies, if it is there.
+    /// Names parts of a tensor's rows, one below the other, where the tensor is there: each part by its name and its
+    /// number of rows.
+    pub(super) fn split_rows(&mut self, name: &str, parts: &[(String, usize)]) {
+        let Some(entry) = self.entries.get(name).cloned() else { return };
+        let mut start = 0;
+        for (name, rows) in parts {
+            self.entries.insert(name.clone(), entry.part(start..start + rows));
+            start += rows;
+        }
+    }
+
+    /// Returns the entry of a tensor, if it is there.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
     }
 
-    /// That a tensor is not there.
+    /// Returns the names of the tensors, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Returns a tensor of one whole number, if it is there.
+    ///
+    /// # Errors
+    /// Fails where it is no such number.
+    pub fn count(&self, name: &str) -> Result<Option<usize>, ModelError> {
+        let Some(entry) = self.get(name) else { return Ok(None) };
+        let wrong = |what: &str| ModelError::Damaged {
+            path: self.place.path(&self.files[entry.file].0),
+            what: format!("tensor {} {what}", excerpt(name)),
+        };
+        if entry.shape.iter().product::<usize>() != 1 {
+            return Err(wrong("is not one number"));
+        }
+        let bytes = self.bytes(entry)?;
+        let number = match entry.dtype {
+            Dtype::I64 => bytes.try_into().ok().and_then(|bytes| usize::try_from(i64::from_le_bytes(bytes)).ok()),
+            Dtype::I32 => bytes.try_into().ok().and_then(|bytes| usize::try_from(i32::from_le_bytes(bytes)).ok()),
+            _ => return Err(wrong(&format!("is {:?}, expected a whole number", entry.dtype))),
+        };
+        number.map(Some).ok_or_else(|| wrong("is below zero"))
+    }
+
+    /// Returns the error for a missing tensor.
     pub fn missing(&self, name: &str) -> ModelError {
         ModelError::NoTensor { place: self.place.name(), name: name.to_owned() }
     }
 
-    /// Where a tensor lies.
+    /// Returns the entry of a tensor of this shape.
     ///
     /// # Errors
-    /// It is not there, or has another shape.
+    /// Fails where it is not there, or has another shape.
     pub fn expect(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
         let entry =
             self.get(name).ok_or_else(|| ModelError::NoTensor { place: self.place.name(), name: name.to_owned() })?;
@@ -210,7 +248,7 @@ impl Weights {
         Ok(entry)
     }
 
-    /// [`Weights::expect`], for what reads parts of rows.
+    /// Returns the entry of a tensor as [`Weights::expect`] does, for reads of parts of rows: it is not quantised.
     pub(super) fn expect_plain(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
         let entry = self.expect(name, shape)?;
         match entry.blocks {
@@ -223,10 +261,10 @@ impl Weights {
         }
     }
 
-    /// Rows of a tensor that is quantised or has its rows in another order, in f32 into `out`.
+    /// Reads rows of a tensor that is quantised or has its rows in another order, in f32 into `out`.
     fn made_plain(&self, entry: &Entry, rows: Range<usize>, width: usize, out: &mut [f32]) -> Result<(), ModelError> {
         let (bytes, row_bytes) = (self.bytes(entry)?, entry.length(width));
-        // What keeps its order is made plain many rows at a time.
+        // Rows in their order are converted many at a time.
         let step = if entry.order == RowOrder::Plain { (PIECE / width.max(1)).max(1) } else { 1 };
         let failed = Mutex::new(None);
         let pieces = out.chunks_mut((step * width).max(1)).zip(rows.clone().step_by(step)).collect();
@@ -243,7 +281,7 @@ impl Weights {
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// The bytes of a tensor, unpacked where they are not yet.
+    /// Returns the bytes of a tensor, unpacking them if need be.
     pub(super) fn bytes(&self, entry: &Entry) -> Result<&[u8], ModelError> {
         let content = match &self.files[entry.file] {
             (_, Content::File(blob)) => &**blob,
@@ -271,7 +309,7 @@ impl Weights {
         Ok(unpacked.get().map_or(&[], Vec::as_slice))
     }
 
-    /// Bytes that compressed arrays will take beside what is held, once they are read.
+    /// Returns the bytes that compressed arrays will take once they are unpacked.
     pub fn to_unpack(&self) -> u64 {
         let left = |content: &Content| match content {
             Content::Packed { packed, unpacked, .. } if unpacked.get().is_none() => packed.size as u64,
@@ -283,10 +321,10 @@ impl Weights {
     /// Converts slices `rows` of the first dimension to f32, row after row, into `out`.
     ///
     /// # Errors
-    /// As [`Weights::expect`]; and a NaN or an infinity among what is read.
+    /// Fails as [`Weights::expect`] does, and where a number read is NaN or infinite.
     ///
     /// # Panics
-    /// Where `out` does not have the length of those rows, or a row is past the end: the caller knows the shape.
+    /// Panics where `out` does not have the length of those rows, or a row is past the end: the caller knows the shape.
     pub fn read_rows(
         &self,
         name: &str,
@@ -325,14 +363,14 @@ impl Weights {
         }
     }
 
-    /// Converts numbers `part` of row `row` of a tensor to f32 into `out`, and keeps the pages: for many small reads, after
-    /// which [`Weights::release_all`] gives them back.
+    /// Converts numbers `part` of row `row` of a tensor to f32 into `out`, and keeps the pages: for many small reads,
+    /// after which [`Weights::release_all`] releases them.
     ///
     /// # Errors
-    /// As [`Weights::read_rows`].
+    /// Fails as [`Weights::read_rows`] does.
     ///
     /// # Panics
-    /// As [`Weights::read_rows`].
+    /// Panics as [`Weights::read_rows`] does.
     pub fn read_within(
         &self,
         name: &str,
@@ -354,20 +392,21 @@ impl Weights {
         }
     }
 
-    /// Gives the pages of a tensor back to the system.
+    /// Releases the pages of a tensor.
     pub fn release_all(&self, name: &str) {
         if let Some(entry) = self.get(name) {
             self.release(entry, 0..entry.bytes.len());
         }
     }
 
-    /// Columns of a tensor `[rows, all]` in f32, `[columns, rows]`, in one pass over the tensor, whose pages are given back.
+    /// Reads columns of a tensor `[rows, all]` in f32, `[columns, rows]`, in one pass over the tensor, whose pages are
+    /// released.
     ///
     /// # Errors
-    /// As [`Weights::read_rows`].
+    /// Fails as [`Weights::read_rows`] does.
     ///
     /// # Panics
-    /// Where a column is past the end: the caller knows the shape.
+    /// Panics where a column is past the end: the caller knows the shape.
     pub fn read_columns(&self, name: &str, shape: &[usize; 2], columns: &[usize]) -> Result<Vec<f32>, ModelError> {
         let entry = self.expect_plain(name, shape)?;
         let [n_rows, all] = *shape;
@@ -393,7 +432,7 @@ impl Weights {
         Ok(turned.collect())
     }
 
-    /// Gives the pages of a part of a tensor back to the system.
+    /// Releases the pages of a part of a tensor.
     pub(super) fn release(&self, entry: &Entry, part: Range<usize>) {
         let start = entry.bytes.start;
         if let Content::File(blob) = &self.files[entry.file].1 {
@@ -401,20 +440,20 @@ impl Weights {
         }
     }
 
-    /// A whole tensor as f32.
+    /// Reads a whole tensor as f32.
     ///
     /// # Errors
-    /// As [`Weights::read_rows`].
+    /// Fails as [`Weights::read_rows`] does.
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let mut out = vec![0.0; shape.iter().product()];
         self.read_rows(name, shape, 0..shape[0], &mut out)?;
         Ok(out)
     }
 
-    /// A whole tensor as f32 on `device`.
+    /// Reads a whole tensor as f32 onto `device`.
     ///
     /// # Errors
-    /// As [`Weights::read_rows`].
+    /// Fails as [`Weights::read_rows`] does.
     pub fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor, ModelError> {
         if device.is_cpu() {
             return Ok(Tensor::from_vec(self.read(name, shape)?, shape, device)?);
@@ -423,7 +462,7 @@ impl Weights {
     }
 }
 
-/// The first NaN or infinity. The common case, none, is one branchless pass: 0 * x is 0 for every finite x and NaN else.
+/// Returns the first NaN or infinity. The common case, none, is one branchless pass: 0 * x is 0 for finite x, NaN else.
 pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
     let poisoned = values.chunks(1024).any(|chunk| chunk.iter().fold(0.0f32, |sum, v| sum + v * 0.0).is_nan());
     if poisoned { values.iter().position(|v| !v.is_finite()) } else { None }

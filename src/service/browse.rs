@@ -1,4 +1,4 @@
-//! Features without a graph: what is asked of whoever has the transcoder, and what is answered.
+//! Browsing of features without a graph: requests and replies.
 
 use crate::attribution::Engine;
 use crate::features::Library;
@@ -6,40 +6,41 @@ use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
 use crate::features::build::{Selection, n_features};
 use crate::job::Monitor;
 use crate::service::library::Feature;
-use anyhow::Result;
+use crate::transcoder::Transcoder;
+use anyhow::{Result, bail};
 use std::collections::{HashMap, HashSet};
 
-/// What is asked.
+/// Request for features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// The first features in an order.
+    /// First features in an order.
     List(Order),
-    /// Those whose labels, contexts or promoted tokens fit.
+    /// Features whose labels, contexts or promoted tokens match.
     Search(String),
-    /// Those that write most nearly as one does.
+    /// Features whose decoders are most similar to those of one.
     Near(Feature),
-    /// Those that fire on a text.
+    /// Features that fire on a text.
     Fires(String),
 }
 
-/// What is answered.
+/// Reply with features.
 #[derive(Clone, Debug)]
 pub enum Browsed {
-    /// The first features, and how many there are.
+    /// First features, and the number of all.
     List(Vec<Entry>, usize),
-    /// What fits, the best first, and how many there are.
+    /// Matches, the best first, and the number of all.
     Hits(Vec<Hit>, usize),
-    /// The nearest, the nearest first.
+    /// Most similar features, the most similar first.
     Near(Vec<Near>),
-    /// What fires on each token, and what these features are called.
+    /// Features that fire on each token, and their entries.
     Fires(Vec<Fires>, HashMap<Feature, Entry>),
 }
 
-/// Looks through the features `only` of the transcoder of `engine`, beside what `library` knows of them; gives at most
-/// `most`, of a text as many of each token.
+/// Browses the features `only` of the transcoder of `engine`, with their dashboards and labels in `library`; returns at
+/// most `most`, of a text as many for each token.
 ///
 /// # Errors
-/// The pattern or the text cannot be read, there is no such feature, or the work was stopped.
+/// Fails where the pattern or the text cannot be read, there is no such feature, or the work was stopped.
 pub fn browse(
     engine: &Engine,
     library: &Library,
@@ -49,6 +50,32 @@ pub fn browse(
     monitor: &Monitor,
 ) -> Result<Browsed> {
     let sizes = n_features(engine);
+    match ask {
+        Ask::Fires(text) => {
+            let catalogue = Catalogue { library, sizes: &sizes };
+            let tokens = fires(engine, text, only, most, monitor)?;
+            let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));
+            let features: HashSet<Feature> = features.collect();
+            let entries = features.into_iter().map(|(l, f)| ((l, f), catalogue.entry(l, f))).collect();
+            Ok(Browsed::Fires(tokens, entries))
+        }
+        Ask::List(_) | Ask::Search(_) | Ask::Near(_) => look(&engine.transcoder, library, ask, only, most, monitor),
+    }
+}
+
+/// Browses as [`browse`] does, with a transcoder alone.
+///
+/// # Errors
+/// Fails as [`browse`] does, and for a text, which a model has to read.
+pub fn look(
+    transcoder: &Transcoder,
+    library: &Library,
+    ask: &Ask,
+    only: &Selection,
+    most: usize,
+    monitor: &Monitor,
+) -> Result<Browsed> {
+    let sizes = (0..transcoder.n_layers()).map(|layer| transcoder.n_features(layer)).collect();
     let catalogue = Catalogue { library, sizes: &sizes };
     Ok(match ask {
         Ask::List(order) => {
@@ -61,29 +88,23 @@ pub fn browse(
             hits.truncate(most);
             Browsed::Hits(hits, all)
         }
-        Ask::Near(feature) => Browsed::Near(catalogue.near(engine, *feature, only, most, monitor)?),
-        Ask::Fires(text) => {
-            let tokens = fires(engine, text, only, most, monitor)?;
-            let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));
-            let features: HashSet<Feature> = features.collect();
-            let entries = features.into_iter().map(|(l, f)| ((l, f), catalogue.entry(l, f))).collect();
-            Browsed::Fires(tokens, entries)
-        }
+        Ask::Near(feature) => Browsed::Near(catalogue.near(transcoder, *feature, only, most, monitor)?),
+        Ask::Fires(_) => bail!("what fires on a text is the model's to say; give --model"),
     })
 }
 
-/// A line of the list.
+/// Line of the list.
 pub struct Item<'a> {
-    /// The feature.
+    /// Feature.
     pub entry: &'a Entry,
-    /// What it is listed by: an activation or a cosine.
+    /// Number that the list is ordered by: an activation or a cosine.
     pub number: Option<f32>,
-    /// What fits.
+    /// Matching text.
     pub text: Option<&'a str>,
 }
 
 impl Browsed {
-    /// The lines of the list; of a text those of its token `at`.
+    /// Returns the lines of the list; for a text those of its token `at`.
     pub fn items(&self, at: usize) -> Vec<Item<'_>> {
         let item = |entry, number, text| Item { entry, number, text };
         match self {
@@ -99,7 +120,7 @@ impl Browsed {
         }
     }
 
-    /// The tokens of a text, where one was asked about.
+    /// Returns the tokens of a text, if the request was for one.
     pub fn tokens(&self) -> &[Fires] {
         match self {
             Self::Fires(tokens, _) => tokens,
@@ -107,7 +128,7 @@ impl Browsed {
         }
     }
 
-    /// How strongly a feature fires on each token, as far as it is listed there.
+    /// Returns a feature's activation on each token, as far as it is listed there.
     pub fn activations(&self, feature: Feature) -> Vec<f32> {
         let is_it = |(layer, number, _): &&(_, _, f32)| (*layer, *number) == feature;
         self.tokens().iter().map(|token| token.features.iter().find(is_it).map_or(0.0, |found| found.2)).collect()

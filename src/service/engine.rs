@@ -1,8 +1,8 @@
-//! Models, with a transcoder or alone, made ready to compute with.
+//! Loading of models, with a transcoder or alone.
 
 use crate::attribution::{Engine, memory, model_warnings};
 use crate::graph::Token;
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::model::{DeviceChoice, DeviceName, Precision, Transformer};
 use crate::tokens::Tokenizer;
 use anyhow::{Result, bail};
@@ -10,34 +10,34 @@ use std::error::Error as _;
 use std::sync::Mutex;
 use std::{env, io, thread};
 
-/// Where and how models compute.
+/// Options of computing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EngineOptions {
-    /// Where.
+    /// Device.
     pub device: DeviceChoice,
-    /// What weights are multiplied in.
+    /// Type in which weights are multiplied.
     pub precision: Precision,
-    /// Whether a model whose configuration holds an option that is not known here is refused.
+    /// True to refuse a model whose configuration holds an option that is not known.
     pub strict: bool,
 }
 
-/// A model without a transcoder.
+/// Model without a transcoder.
 pub struct ModelAlone {
-    /// The language model.
+    /// Language model.
     pub model: Transformer,
-    /// How it reads.
+    /// Tokenizer of the model.
     pub tokenizer: Tokenizer,
-    /// What should be known of it; sentences.
+    /// Warnings about the model; sentences.
     pub warnings: Vec<String>,
 }
 
 impl EngineOptions {
-    /// Loads a model and its transcoder from the `places` of their files, which are asked for once there are threads and a
-    /// device to compute on.
+    /// Loads a model and its transcoder from the `places` of their files. `places` is called once threads and a device
+    /// are ready.
     ///
     /// # Errors
-    /// There are no threads or no device, `places` fails, or what is there cannot be loaded.
-    pub fn open(self, places: impl FnOnce() -> Result<(Place, Place)>) -> Result<Engine> {
+    /// Fails where there are no threads or no device, `places` fails, or the files cannot be loaded.
+    pub fn open(self, places: impl FnOnce() -> Result<(FileSource, FileSource)>) -> Result<Engine> {
         let device = self.ready()?.open()?;
         let (model, transcoder) = places()?;
         let mut engine = Engine::open(&model, &transcoder, &device)?;
@@ -51,8 +51,8 @@ impl EngineOptions {
     /// Loads a model alone, as [`EngineOptions::open`] does; on the CPU unless another device is named.
     ///
     /// # Errors
-    /// As [`EngineOptions::open`].
-    pub fn open_model(self, place: impl FnOnce() -> Result<Place>) -> Result<ModelAlone> {
+    /// Fails as [`EngineOptions::open`] does.
+    pub fn open_model(self, place: impl FnOnce() -> Result<FileSource>) -> Result<ModelAlone> {
         let device = self.ready()?.open()?;
         let place = place()?;
         let (tokenizer, model) = (Tokenizer::open(&place)?, Transformer::open(&place, &device)?);
@@ -61,7 +61,7 @@ impl EngineOptions {
         Ok(ModelAlone { model: model.in_precision(self.precision), tokenizer, warnings })
     }
 
-    /// Refuses a model with options that are not known, where that is asked for.
+    /// Refuses a model with options that are not known, if `strict` is set.
     fn check(self, model: &Transformer) -> Result<()> {
         match model.spec.doubt().filter(|_| self.strict) {
             Some(doubt) => bail!("{doubt}, which --strict forbids; leave it out if the numbers do not hang on it"),
@@ -69,7 +69,7 @@ impl EngineOptions {
         }
     }
 
-    /// Starts the threads, and tells which device to begin with.
+    /// Starts the threads, and returns the device to begin with.
     fn ready(self) -> Result<DeviceName> {
         start_threads()?;
         Ok(match self.device {
@@ -79,8 +79,8 @@ impl EngineOptions {
     }
 }
 
-/// Starts the threads to compute on, where they are not there yet. They would otherwise be started at their first use,
-/// and end the program where the system has none left.
+/// Starts the compute threads, unless they run already. They would otherwise be started at their first use, and end the
+/// program where the system has none left.
 fn start_threads() -> Result<()> {
     let cause = if lack_addresses() {
         "their stacks need more addresses than are left".to_owned()
@@ -100,10 +100,11 @@ fn start_threads() -> Result<()> {
     )
 }
 
-/// Whether the stacks of rayon's threads and of candle's, as many again, need more addresses than the process may have. A
-/// thread that is started and has no room for the stack of its signal handlers ends the program, so this is known before.
+/// Returns true where the stacks of rayon's threads and of candle's, as many again, need more addresses than the
+/// process may have. A thread that has no room for the stack of its signal handlers ends the program, so this is
+/// checked first.
 fn lack_addresses() -> bool {
-    /// What a thread is given, with what its signal handlers and its heap start with.
+    /// Addresses of a thread, with the initial ones of its signal handlers and its heap.
     const ADDRESSES_PER_THREAD: u64 = (2 << 20) + (256 << 10);
     let asked =
         env::var("RAYON_NUM_THREADS").ok().and_then(|threads| threads.parse().ok()).filter(|&threads| threads > 0);
@@ -111,11 +112,11 @@ fn lack_addresses() -> bool {
     memory::addresses_left().is_some_and(|left| left < threads.saturating_mul(2 * ADDRESSES_PER_THREAD))
 }
 
-/// Whether the system has room for so many threads more. candle starts as many of its own at their first use, and does not
-/// outlive being refused one.
+/// Checks that the system has room for so many more threads. candle starts as many of its own at their first use, and
+/// panics if it is refused one.
 ///
 /// # Errors
-/// It refuses one.
+/// Fails where the system refuses one.
 fn can_start(threads: usize) -> io::Result<()> {
     let gate = Mutex::new(());
     thread::scope(|scope| {
@@ -128,21 +129,21 @@ fn can_start(threads: usize) -> io::Result<()> {
     })
 }
 
-/// What reads prompts.
+/// Reader of prompts.
 pub trait Reads {
-    /// How it cuts texts.
+    /// Returns the tokenizer.
     fn tokenizer(&self) -> &Tokenizer;
 
-    /// The prompt as the model reads it.
+    /// Tokenizes the prompt.
     ///
     /// # Errors
-    /// It is empty, too long, or cannot be read.
+    /// Fails where the prompt is empty, too long, or cannot be read.
     fn read(&self, prompt: &str) -> Result<Vec<Token>>;
 
-    /// Ids taken as they are, with nothing put in front.
+    /// Returns the tokens of these ids, with nothing put in front.
     ///
     /// # Errors
-    /// There are none, too many, or one is past the vocabulary.
+    /// Fails where there are none or too many, or one is past the vocabulary.
     fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>>;
 }
 

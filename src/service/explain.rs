@@ -1,4 +1,4 @@
-//! Why features fire or do not: what is asked of the model, and what it says.
+//! Explanations of why features fire or do not: requests and replies.
 
 use crate::attribution::{Engine, Inactive, Probe, Why, firing};
 use crate::graph::{FeatureAt, Token};
@@ -10,46 +10,46 @@ use crate::service::library::{Feature, FeatureSource};
 use anyhow::Result;
 use std::collections::HashMap;
 
-/// Features listed at most.
+/// Most features listed.
 const LISTED: usize = 100;
 
-/// Features that do not fire on a prompt.
+/// Search for features that do not fire on a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
-    /// Only at this position; `None` for all.
+    /// Position to search; `None` for all.
     pub position: Option<Position>,
-    /// Only those that fire on this other prompt, at the same token; `None` for all.
+    /// Other prompt on which they have to fire at the same token; `None` for no such condition.
     pub fires_in: Option<String>,
 }
 
-/// A question about features of a prompt.
+/// Request to explain features of a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExplainRequest {
-    /// The prompt.
+    /// Tokens of the prompt.
     pub tokens: Vec<Token>,
-    /// What is to be listed, those closest to their threshold first; `None` where there is a list already.
+    /// Search for features to list, those closest to their threshold first; `None` where there is a list already.
     pub search: Option<Search>,
-    /// Of which feature it is asked why it fires or does not; `None` for the first of the list.
+    /// Feature to explain; `None` for the first of the list.
     pub about: Option<FeatureAt>,
 }
 
-/// The answer to it.
+/// Reply to an [`ExplainRequest`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExplainReply {
-    /// What was to be listed.
+    /// Listed features.
     pub listed: Option<Vec<Inactive>>,
-    /// Why the feature fires or does not; `None` where nothing is listed.
+    /// Explanation of the feature; `None` where nothing is listed.
     pub why: Option<Why>,
-    /// What the listed features are called, and the one that was asked about.
+    /// Labels of the listed features, and of the explained one.
     pub names: HashMap<Feature, String>,
 }
 
 impl ExplainReply {
-    /// The same, with what a library calls the features: those of the graph have their names already, these need not be
-    /// in it.
+    /// Adds a library's labels of the features. Those of the graph have their labels already, but these need not be in
+    /// it.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn named(mut self, knows: Option<&dyn FeatureSource>, monitor: &Monitor) -> Result<Self, Cancelled> {
         let Some(knows) = knows else { return Ok(self) };
         let listed = self.listed.iter().flatten().chain(self.why.iter().map(|why| &why.margin));
@@ -67,7 +67,7 @@ impl CachedBaseline {
     /// Explains features of a prompt.
     ///
     /// # Errors
-    /// A prompt cannot be read, there is no such feature, or the work was stopped.
+    /// Fails where a prompt cannot be read, there is no such feature, or the work was stopped.
     pub fn explain(&self, engine: &Engine, request: &ExplainRequest, monitor: &Monitor) -> Result<ExplainReply> {
         let base = self.baseline(engine, &request.tokens, monitor)?;
         let probe = Probe::of(engine, base.capture.clone(), monitor)?;
@@ -84,11 +84,11 @@ impl CachedBaseline {
     }
 }
 
-/// Finds the `most` features that come closest to firing on `tokens`, which `probe` has run, and do not: of those that are
-/// wanted, and where a prompt `fires_in` is given, of those that fire on it at the same token.
+/// Finds the `most` inactive features that come closest to firing on `tokens`, which `probe` has run: of those that
+/// `is_wanted` accepts, and, with a prompt `fires_in`, of those that fire on it at the same token.
 ///
 /// # Errors
-/// The other prompt cannot be read, or the work was stopped.
+/// Fails where the other prompt cannot be read, or the work was stopped.
 pub fn closest(
     engine: &Engine,
     probe: &Probe<'_>,

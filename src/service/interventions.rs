@@ -1,4 +1,4 @@
-//! Interventions on a prompt's run: what is asked of the model, and its answers.
+//! Interventions on a prompt's run: requests and replies.
 
 use crate::attribution::Engine;
 use crate::graph::{FeatureAt, Intervention, Interventions, Token};
@@ -11,70 +11,70 @@ use anyhow::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Tokens listed of those that rise and fall.
+/// Number of listed tokens that rise and that fall.
 pub const LISTED: usize = 8;
 
-/// A run of the model with interventions made.
+/// Run of the model with interventions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
-    /// The graph's prompt.
+    /// Tokens of the graph's prompt.
     pub tokens: Vec<Token>,
-    /// What is done.
+    /// Interventions to make.
     pub interventions: Interventions,
-    /// The outputs that are looked at.
+    /// Outputs to measure.
     pub targets: Vec<u32>,
-    /// The features that are looked at.
+    /// Features to measure.
     pub features: Vec<FeatureAt>,
 }
 
-/// The texts of tokens, by vocabulary index.
+/// Texts of tokens, by vocabulary index.
 pub type Texts = HashMap<u32, String>;
 
-/// What came of it.
+/// Results of an experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// The effects.
+    /// Effects.
     pub effects: Effects,
-    /// The texts of the tokens in them.
+    /// Texts of the tokens in them.
     pub texts: Texts,
 }
 
-/// Something else that is asked of the model.
+/// Request to the model besides an [`Experiment`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelRequest {
     /// Probabilities of tokens against the dose of one intervention.
     Sweep {
-        /// What is done.
+        /// Interventions to make.
         interventions: Interventions,
-        /// The one whose dose is varied.
+        /// Index of the one whose dose is varied.
         which: usize,
-        /// The doses.
+        /// Doses.
         doses: Vec<f32>,
-        /// The tokens, by vocabulary index.
+        /// Vocabulary indices of the tokens.
         tokens: Vec<u32>,
     },
-    /// An intervention that swaps the features at a position for another prompt's.
+    /// Intervention that swaps the features at a position for another prompt's.
     Swap {
-        /// Where.
+        /// Position.
         position: Position,
-        /// The other prompt, and behind an `@` its position where that is another.
+        /// Other prompt, and behind an `@` its position where that is another.
         prompt: String,
     },
     /// Continuations without and with interventions.
     Continue {
-        /// What is done.
+        /// Interventions to make.
         interventions: Interventions,
-        /// How they are drawn.
+        /// Settings of the draws.
         drawing: Drawing,
     },
 }
 
-/// How continuations are drawn.
+/// Settings of continuations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drawing {
-    /// Token by token.
+    /// Sampling of each token.
     pub sampling: Sampling,
-    /// At most this many tokens.
+    /// Most tokens.
     pub max_tokens: usize,
 }
 
@@ -85,12 +85,12 @@ impl Default for Drawing {
 }
 
 impl Drawing {
-    /// Reads a temperature, and behind it a seed and a number of tokens where those are to change too.
+    /// Reads a temperature, optionally followed by a seed and a number of tokens.
     ///
     /// # Errors
-    /// A sentence that says what is expected.
+    /// Says what is expected, in a sentence.
     pub fn read(text: &str) -> Result<Self, String> {
-        /// More would be waited for in vain.
+        /// Most tokens that a user would wait for.
         const MOST: usize = 1000;
         let wrong = || format!("Write a temperature, then a seed and up to {MOST} tokens where wanted: 0.8 1 40");
         let mut words = text.split_whitespace();
@@ -108,12 +108,12 @@ impl Drawing {
         if words.next().is_some() { Err(wrong()) } else { Ok(read) }
     }
 
-    /// What [`Drawing::read`] reads.
+    /// Formats the settings as [`Drawing::read`] reads them.
     pub fn text(&self) -> String {
         format!("{} {} {}", self.sampling.temperature, self.sampling.seed, self.max_tokens)
     }
 
-    /// In words.
+    /// Describes the settings in words.
     pub fn described(&self) -> String {
         let Sampling { temperature, seed, .. } = self.sampling;
         if temperature == 0.0 {
@@ -124,39 +124,39 @@ impl Drawing {
     }
 }
 
-/// The reply to a request.
+/// Reply to a [`ModelRequest`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelReply {
-    /// Of a sweep.
+    /// Probabilities of a sweep.
     Sweep(Sweep, Texts),
-    /// Of a swap.
+    /// Intervention of a swap.
     Swap(Box<Intervention>),
-    /// Of continuations, as far as they are: without, and with.
+    /// Continuations so far: without and with interventions.
     Continued([String; 2]),
 }
 
 impl Measured {
-    /// A token's text.
+    /// Returns a token's text.
     pub fn text(&self, id: u32) -> &str {
         self.texts.get(&id).map_or("", String::as_str)
     }
 
-    /// The tokens that are listed.
+    /// Returns the tokens that are listed.
     pub fn tokens(effects: &Effects) -> impl Iterator<Item = u32> {
         let lists = [&effects.targets, &effects.before, &effects.after, &effects.rising, &effects.falling];
         lists.into_iter().flatten().map(|token| token.id)
     }
 }
 
-/// The last prompt's own run, which every experiment on it needs.
+/// Baseline run of the last prompt, which every experiment on it needs.
 #[derive(Debug, Default)]
 pub struct CachedBaseline(Mutex<Option<Arc<Baseline>>>);
 
 impl CachedBaseline {
-    /// The run of `tokens`, which is made where the last one was of another prompt.
+    /// Returns the run of `tokens`, running the model where the last one was of another prompt.
     ///
     /// # Errors
-    /// It cannot be made, or the work was stopped.
+    /// Fails where the model cannot be run, or the work was stopped.
     pub fn baseline(&self, engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Arc<Baseline>> {
         let is_of = |base: &Baseline| base.capture.ids.iter().eq(tokens.iter().map(|token| &token.id));
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -168,10 +168,10 @@ impl CachedBaseline {
         Ok(base)
     }
 
-    /// Measures what interventions change.
+    /// Measures the effects of interventions.
     ///
     /// # Errors
-    /// They cannot be made on this model, or the work was stopped.
+    /// Fails where the interventions cannot be made on this model, or the work was stopped.
     pub fn measure(&self, engine: &Engine, asked: &Experiment, monitor: &Monitor) -> Result<Measured> {
         let base = self.baseline(engine, &asked.tokens, monitor)?;
         let altered = base.altered(engine, &asked.interventions, monitor)?;
@@ -180,10 +180,10 @@ impl CachedBaseline {
         Ok(Measured { effects, texts })
     }
 
-    /// Answers a request on a prompt; `told` is given what there is of the answer on the way.
+    /// Answers a request on a prompt; `told` is given partial replies.
     ///
     /// # Errors
-    /// What is asked for cannot be done on this model, or the work was stopped.
+    /// Fails where the request does not fit this model, or the work was stopped.
     pub fn attempt(
         &self,
         engine: &Engine,
@@ -226,7 +226,7 @@ fn texts(engine: &Engine, ids: impl Iterator<Item = u32>) -> Texts {
     ids.map(|id| (id, engine.tokenizer.text(id))).collect()
 }
 
-/// The text that `ids` add to a prompt's.
+/// Returns the text that `ids` add to a prompt's.
 pub fn continued(tokenizer: &Tokenizer, prompt: &[u32], ids: &[u32]) -> String {
     let before = tokenizer.joined(prompt).len();
     let whole = tokenizer.joined(&[prompt, ids].concat());

@@ -1,4 +1,4 @@
-//! What a library calls the features of a graph, and how often they fire.
+//! Labels and densities of a graph's features, from a library.
 
 use crate::features::{Label, LabelOrigin};
 use crate::graph::{AttributionGraph, Densities, Kept, Labelled, Labels, NodeKind, automatic};
@@ -9,44 +9,44 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a library says of the features of a graph. Cheap to clone.
+/// Labels and densities of a graph's features. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct FeatureLabels {
-    /// What they are called.
+    /// Labels of the library.
     pub labels: Arc<HashMap<Feature, Label>>,
-    /// How often they fire.
+    /// Densities.
     pub densities: Arc<Densities>,
-    /// The labels of the graph's file with these.
+    /// Labels of the graph's file merged with these.
     pub merged: Arc<Labels>,
-    /// Those whose contexts were looked at for a name.
+    /// Features whose contexts were read for a label.
     looked_at: Arc<HashSet<Feature>>,
 }
 
-/// A look at what a library says of a graph's features: first at what it says of all of them, then through the contexts
-/// of those that are kept, a while at a time.
+/// Lookup of a graph's features in a library: first the library's labels of all of them, then the contexts of those
+/// that are kept, in time slices.
 pub struct LabelLookup {
-    /// The library.
+    /// Library.
     pub knows: Arc<dyn FeatureSource>,
-    /// The graph.
+    /// Graph.
     pub graph: Arc<AttributionGraph>,
-    /// What is kept of it.
+    /// Kept nodes of the graph.
     pub kept: Arc<Kept>,
-    /// The labels of the graph's own file.
+    /// Labels of the graph's own file.
     pub file: Arc<Labels>,
-    /// What is known already.
+    /// Results of earlier slices.
     pub before: FeatureLabels,
-    /// Whether the graph was not looked at yet.
+    /// True for the first slice of a graph.
     pub is_new: bool,
 }
 
-/// How long a lookup looks through contexts before it tells.
+/// Time that a slice reads contexts.
 const A_WHILE: Duration = Duration::from_millis(150);
 
 impl LabelLookup {
-    /// What a library says of the features of a graph, all that are kept looked at; `file` are the labels of its own file.
+    /// Looks up the features of a graph, the contexts of all kept ones included; `file` are the labels of its own file.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn whole(
         knows: &Arc<dyn FeatureSource>,
         graph: &Arc<AttributionGraph>,
@@ -65,10 +65,10 @@ impl LabelLookup {
         }
     }
 
-    /// Looks. Gives what is known then, and whether that is all.
+    /// Runs one slice. Returns the results so far, and whether they are complete.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn run(self, monitor: &Monitor) -> Result<(FeatureLabels, bool), Cancelled> {
         let started = Instant::now();
         let feature_of = |id: NodeId| match self.graph.node(id).kind {
@@ -112,18 +112,18 @@ impl LabelLookup {
     }
 }
 
-/// What became known of a feature.
+/// New label and density of a feature.
 pub struct Arrived {
-    /// The feature.
+    /// Feature.
     pub feature: Feature,
-    /// What it is called.
+    /// Label.
     pub label: Option<Label>,
-    /// How often it fires.
+    /// Density: share of tokens on which it fires.
     pub density: Option<f32>,
 }
 
 impl Arrived {
-    /// What is known of a feature here.
+    /// Reads the label and density of a feature from this machine.
     pub fn read(knows: &dyn FeatureSource, feature: Feature) -> Self {
         let found = knows.read_here(feature);
         let density = found.dashboard.and_then(|(dashboard, _)| dashboard.density);
@@ -132,12 +132,12 @@ impl Arrived {
 }
 
 impl FeatureLabels {
-    /// What is known as long as no library was asked: the labels of the graph's own file.
+    /// Returns the labels of the graph's own file, before any library was asked.
     pub fn of_file(file: &Arc<Labels>) -> Self {
         Self { merged: Arc::clone(file), ..Self::default() }
     }
 
-    /// Takes over what became known of features.
+    /// Adds new labels and densities of features.
     pub fn take(&mut self, file: &Labels, arrived: Vec<Arrived>) {
         let (labels, densities) = (Arc::make_mut(&mut self.labels), Arc::make_mut(&mut self.densities));
         for Arrived { feature, label, density } in arrived {
@@ -149,7 +149,7 @@ impl FeatureLabels {
         self.merged = Arc::new(merge(file, &self.labels));
     }
 
-    /// Takes over what was read of a single feature.
+    /// Adds the label and density of a single feature.
     pub fn note(&mut self, file: &Labels, feature: Feature, label: Option<&Label>, density: Option<f32>) {
         if let Some(density) = density {
             Arc::make_mut(&mut self.densities).note(feature, density);
@@ -163,12 +163,12 @@ impl FeatureLabels {
     }
 }
 
-/// A label as it is shown: one that nobody gave is marked.
+/// Returns a label's text as it is shown: an automatic one is marked.
 pub fn shown(label: &Label) -> String {
     if label.origin == LabelOrigin::Automatic { automatic::mark(&label.text) } else { label.text.clone() }
 }
 
-/// The labels of a graph's file and those of a library: which goes first depends on who gave the latter.
+/// Merges the labels of a graph's file with those of a library: precedence depends on the origin of the latter.
 fn merge(file: &Labels, library: &HashMap<Feature, Label>) -> Labels {
     let mut merged = file.clone();
     for ((layer, feature), label) in library {

@@ -1,11 +1,11 @@
-//! What is known of a transcoder's features: whose they are, where to look, and who is asked.
+//! Sources of a transcoder's dashboards and labels: which features, where to search, and which servers.
 
 use crate::config;
 use crate::demo;
 use crate::features::remote::Consents;
 use crate::features::{Asking, Fetched, Found, Label, Library, Search, Sizes};
 use crate::graph::{Origin, SourceSet};
-use crate::hub::{Hub, HubError, Place, Reference, Source};
+use crate::hub::{FileSource, Hub, HubError, Reference, SetOptions, Source};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use crate::service::models::hub;
@@ -13,60 +13,63 @@ use crate::transcoder::{TranscoderConfig, feature_counts};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 
-/// A feature: its layer, and its index there.
+/// Feature: its layer, and its index there.
 pub type Feature = (Layer, FeatureId);
 
-/// Whose features: a transcoder's, and where a graph says which set of Neuronpedia's they are, that set's.
+/// Set of features: a transcoder's, or Neuronpedia's source set where a graph names one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FeatureSet {
-    /// The transcoder, as graphs call it.
+    /// Transcoder, as graphs call it.
     pub transcoder: String,
-    /// Its features on Neuronpedia.
+    /// Source set on Neuronpedia.
     pub source_set: Option<SourceSet>,
 }
 
 impl FeatureSet {
-    /// The features of a graph.
+    /// Returns the set of a graph's features.
     pub fn of(origin: &Origin) -> Self {
         Self { transcoder: origin.transcoder.clone(), source_set: origin.source_set.clone() }
     }
 }
 
-/// Whoever knows what a transcoder's features fire on. Nothing here is called on the thread that draws.
+/// Source of a transcoder's dashboards and labels. Its methods are not called on the thread that draws.
 pub trait FeatureSource: Send + Sync + 'static {
-    /// What is known of a feature on this machine: a matter of milliseconds.
+    /// Returns the dashboard and label of a feature on this machine, within milliseconds.
     fn read_here(&self, feature: Feature) -> Found;
 
-    /// The same, and where nothing is known here, what the hub knows, if it may be asked.
+    /// Returns the dashboard and label of a feature, and asks the hub for one that is not known here, if allowed.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     fn read(&self, feature: Feature, monitor: &Monitor) -> Result<Found, Cancelled>;
 
-    /// What a feature is called, without its dashboard.
+    /// Returns the label of a feature, without its dashboard.
     fn label(&self, feature: Feature) -> Option<Label>;
 
-    /// How often a feature fires, as far as it is known without its dashboard.
+    /// Returns the density of a feature, as far as it is known without its dashboard.
     fn density(&self, feature: Feature) -> Option<f32>;
 
-    /// What of the hub could be asked once the person says yes; `None` where it may be asked, or cannot be.
+    /// Returns the set for which the hub could be asked once the user consents; `None` where it may be asked, or cannot
+    /// be.
     fn asks_for(&self) -> Option<String>;
 
-    /// The person said yes.
+    /// Records the user's consent.
     ///
     /// # Errors
-    /// That cannot be kept; it holds until the program ends.
+    /// Fails where it cannot be saved; it holds until the program ends.
     fn allow_hub(&self) -> Result<(), String>;
 
-    /// What is missing of features, and who would learn what by being asked for it. Files are looked at.
+    /// Plans the download of missing dashboards and labels of features, with what it discloses to which server. Only
+    /// files are read.
     fn asking(&self, _features: &[Feature]) -> Asking {
         Asking::default()
     }
 
-    /// Fetches what is missing of features; `told` hears of those of which something may have come.
+    /// Fetches missing dashboards and labels of features; `told` is called with features for which something may have
+    /// come.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     fn fetch(
         &self,
         _features: &[Feature],
@@ -76,13 +79,13 @@ pub trait FeatureSource: Send + Sync + 'static {
         Ok(Fetched::default())
     }
 
-    /// What has to be said of sources that were found and cannot be used.
+    /// Returns notices of sources that were found and cannot be used.
     fn notices(&self) -> &[String];
 
-    /// Whether nothing is known, and nobody can be asked.
+    /// Returns true where there is no source, and no server to ask.
     fn is_empty(&self) -> bool;
 
-    /// The library itself, to be looked through.
+    /// Returns the library itself, for browsing.
     fn library(&self) -> Option<&Library> {
         None
     }
@@ -139,7 +142,7 @@ impl FeatureSource for Library {
     }
 }
 
-/// Dashboards and labels that the person named, which go before what is found.
+/// Dashboards and labels that the user named, which take precedence over those found.
 #[derive(Clone, Debug, Default)]
 pub struct FeatureFiles {
     /// Folders of dashboards.
@@ -149,30 +152,30 @@ pub struct FeatureFiles {
 }
 
 impl FeatureFiles {
-    /// Whether the person named nothing.
+    /// Returns true where the user named nothing.
     pub fn is_empty(&self) -> bool {
         self.folders.is_empty() && self.labels.is_empty()
     }
 }
 
-/// A transcoder, as far as this machine knows it.
+/// Transcoder, as far as this machine knows it.
 #[derive(Clone, Debug, Default)]
 pub struct KnownTranscoder {
-    /// Its files.
-    pub place: Option<Place>,
-    /// What it is called.
+    /// Files.
+    pub place: Option<FileSource>,
+    /// Name.
     pub name: String,
-    /// How many features it has.
+    /// Number of features of each layer.
     pub sizes: Option<Sizes>,
-    /// Where the hub keeps it.
+    /// Reference on the hub.
     pub reference: Option<Reference>,
-    /// Its features on Neuronpedia.
+    /// Source set on Neuronpedia.
     pub source_set: Option<SourceSet>,
 }
 
 impl KnownTranscoder {
-    /// The transcoder in a place.
-    pub fn of(place: Place) -> Self {
+    /// Returns the transcoder in a place.
+    pub fn of(place: FileSource) -> Self {
         let scan = TranscoderConfig::read(&place).map(|config| config.scan).unwrap_or_default();
         let reference = place.reference().cloned().or_else(|| Reference::parse(&scan));
         // Without a name of its own it is called by where it lies, the same from everywhere.
@@ -185,13 +188,14 @@ impl KnownTranscoder {
         Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place), source_set: None }
     }
 
-    /// The transcoder behind a directory or a reference. Dashboards can be read where its weights are not here.
+    /// Returns the transcoder behind a directory or a reference, with the options `said`. Dashboards can be read where
+    /// its weights are not here.
     ///
     /// # Errors
-    /// The environment or the directory cannot be used.
-    pub fn at(source: Source, hub: &Hub) -> Result<Self> {
+    /// Fails where the environment or the directory cannot be used.
+    pub fn at(source: Source, said: &SetOptions, hub: &Hub) -> Result<Self> {
         match (hub.place(&source), source) {
-            (Ok(place), _) => Ok(Self::of(place)),
+            (Ok(place), _) => Ok(Self::of(place.with_options(said))),
             (Err(HubError::NotHere { .. }), Source::Hub(reference)) => {
                 Ok(Self { name: reference.to_string(), reference: Some(reference), ..Self::default() })
             }
@@ -199,40 +203,41 @@ impl KnownTranscoder {
         }
     }
 
-    /// The transcoder that a graph says it was traced with: the demo's, one on this machine, or one that is known by
-    /// its name alone.
+    /// Returns the transcoder that a graph names: the demo's, one on this machine, or one that is known by its name
+    /// alone.
     ///
     /// # Errors
-    /// The environment cannot be understood.
+    /// Fails where the environment cannot be understood.
     pub fn called(name: &str) -> Result<Self> {
         let demo = Self::demo();
         if name == demo.name {
             return Ok(demo);
         }
         match Source::parse(name.as_ref()) {
-            Ok(source) => Self::at(source, &hub(true)),
+            Ok(source) => Self::at(source, &SetOptions::default(), &hub(true)),
             Err(_) => Ok(Self { name: name.to_owned(), ..Self::default() }),
         }
     }
 
-    /// The transcoder of a graph, as [`KnownTranscoder::called`], with its features on Neuronpedia where its file names them.
+    /// Returns the transcoder that a graph names, as [`KnownTranscoder::called`], with the source set on Neuronpedia
+    /// where its file names one.
     ///
     /// # Errors
-    /// The environment cannot be understood.
+    /// Fails where the environment cannot be understood.
     pub fn of_graph(origin: &Origin) -> Result<Self> {
         Ok(Self { source_set: origin.source_set.clone(), ..Self::called(&origin.transcoder)? })
     }
 
-    /// The transcoder of the embedded demo.
+    /// Returns the transcoder of the embedded demo.
     pub fn demo() -> Self {
         Self { reference: None, ..Self::of(demo::places().1) }
     }
 
-    /// What is known of its features. With `download` the hub may be asked for now, without it where the person said so
+    /// Opens the library of its features. With `download` the hub may be asked now, without it where the user consented
     /// before.
     ///
     /// # Errors
-    /// What the person named cannot be used, or the environment cannot be understood.
+    /// Fails where a file or folder that the user named cannot be used, or the environment cannot be understood.
     pub fn library(&self, files: &FeatureFiles, download: bool, hub: &Hub, monitor: &Monitor) -> Result<Library> {
         let data = config::data_folder();
         let search = Search {

@@ -1,9 +1,10 @@
-//! What the program does for both of its front ends, the command line and the screen, neither of which it knows: it loads
-//! models, traces, intervenes, explains, verifies, and looks up what is known of features.
+//! Services of the program for both of its front ends, the command line and the screen, neither of which they import:
+//! loading models, tracing, intervening, explaining, verifying, and looking up features.
 //!
-//! The screen asks through three traits, [`tracing::Tracer`], [`models::Models`] and [`library::FeatureSource`]; its tests
-//! put fakes in their places.
+//! The screen calls three traits, [`tracing::Tracer`], [`models::Models`] and [`library::FeatureSource`]; its tests put
+//! fakes in their places.
 
+pub mod attention;
 pub mod browse;
 pub mod engine;
 pub mod explain;

@@ -1,9 +1,9 @@
-//! Which models there are to trace with, and how they are loaded and fetched.
+//! Models to trace with: list, download and loading.
 
 use crate::demo;
 use crate::features::Library;
 use crate::graph::Settings;
-use crate::hub::{Hub, Offer, Pair, Place, Reference, Request, Source};
+use crate::hub::{FileSource, Hub, Offer, Pair, Preset, Reference, Request, SetOptions, Source};
 use crate::job::Monitor;
 use crate::service::engine::EngineOptions;
 use crate::service::library::{FeatureFiles, FeatureSet, FeatureSource, KnownTranscoder};
@@ -11,76 +11,83 @@ use crate::service::tracing::{LocalTracer, Tracer};
 use anyhow::{Context, Result};
 use std::sync::Arc;
 
-/// The hub as this process's environment says.
+/// Returns the hub that this process's environment describes.
 pub fn hub(offline: bool) -> Hub {
     Hub::from_env(&|name| std::env::var_os(name), offline)
 }
 
-/// How much of a model and its transcoder is on this machine.
+/// Availability of a model and its transcoder on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Here {
-    /// All of it: it can be traced with.
+    /// All files: it can be traced with.
     Whole,
     /// Some files.
     Partly,
-    /// Nothing.
+    /// No files.
     Nothing,
 }
 
-/// A model with a transcoder, to choose.
+/// Model with a transcoder, to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// A short name; empty where it has none.
+    /// Short name; empty where it has none.
     pub name: String,
-    /// The model, as `--model` takes it.
+    /// Model, as `--model` takes it.
     pub model: String,
-    /// The transcoder, as `--transcoder` takes it.
+    /// Transcoder, as `--transcoder` takes it.
     pub transcoder: String,
-    /// Bytes that are here.
+    /// Bytes on this machine.
     pub bytes: u64,
-    /// How much of it is here.
+    /// Availability on this machine.
     pub here: Here,
 }
 
-/// Whoever knows which models there are, and can load and fetch them. Errors are chains that say what went wrong and what to do.
+impl Choice {
+    /// What has to be said of its transcoder.
+    fn said(&self) -> SetOptions {
+        Preset::named(&self.name).map(Preset::said).unwrap_or_default()
+    }
+}
+
+/// Source of models, which lists, loads and fetches them. Errors are chains that say what went wrong and what to do.
 pub trait Models: Send + Sync + 'static {
-    /// What can be chosen. Touches no network.
+    /// Returns the choices. Touches no network.
     fn list(&self) -> anyhow::Result<Vec<Choice>>;
 
-    /// Who would be asked, in a word: the hub's address.
+    /// Returns the hub's address.
     fn server(&self) -> String;
 
-    /// Asks the hub what is missing of a choice, and how large it is.
+    /// Asks the hub for the missing files of a choice, and their sizes.
     fn offer(&self, choice: &Choice, monitor: &Monitor) -> anyhow::Result<Offer>;
 
-    /// Downloads what was offered.
+    /// Downloads the files of an offer.
     fn download(&self, offer: &Offer, monitor: &Monitor) -> anyhow::Result<()>;
 
-    /// Loads a choice that is here. Touches no network.
+    /// Loads a choice that is on this machine. Touches no network.
     fn load(&self, choice: &Choice) -> anyhow::Result<Arc<dyn Tracer>>;
 
-    /// What is known of features on this machine. Touches no network.
+    /// Returns the dashboards and labels on this machine. Touches no network.
     fn library(&self, _set: &FeatureSet, _monitor: &Monitor) -> anyhow::Result<Arc<dyn FeatureSource>> {
         Ok(Arc::new(Library::default()))
     }
 }
 
-/// The models of this machine and of the hub.
+/// Models of this machine and of the hub.
 pub struct LocalModels {
-    /// How what is loaded computes.
+    /// Options of computing.
     pub options: EngineOptions,
-    /// The transcoder that was named, whose features are known by its own files.
-    pub transcoder: Option<Place>,
-    /// Dashboards and labels that were named.
+    /// Transcoder that the user named, whose features are looked up by its own files.
+    pub transcoder: Option<FileSource>,
+    /// Dashboards and labels that the user named.
     pub files: FeatureFiles,
-    /// How far traces go.
+    /// Settings of traces.
     pub settings: Settings,
-    /// Whether the network is forbidden.
+    /// True where the network is forbidden.
     pub offline: bool,
 }
 
 impl LocalModels {
-    /// The transcoder that graphs call `name`: the one that was named, else what the name says.
+    /// Returns the transcoder that graphs call `name`: the one that the user named, else the one of that name.
     fn transcoder(&self, name: &str) -> Result<KnownTranscoder> {
         let named = self.transcoder.clone().map(KnownTranscoder::of);
         named.filter(|named| named.name == name).map_or_else(|| KnownTranscoder::called(name), Ok)
@@ -121,7 +128,8 @@ impl Models for LocalModels {
 
     fn offer(&self, choice: &Choice, monitor: &Monitor) -> Result<Offer> {
         let source = |text: &str| Reference::parse(text).map(Source::Hub).context("this pair has no place on the hub");
-        let request = Request::Pair { model: Some(source(&choice.model)?), transcoder: source(&choice.transcoder)? };
+        let (model, transcoder) = (Some(source(&choice.model)?), source(&choice.transcoder)?);
+        let request = Request::Pair { model, transcoder, said: choice.said() };
         Ok(hub(self.offline).offer(&request, false, monitor)?)
     }
 
@@ -135,7 +143,8 @@ impl Models for LocalModels {
                 return Ok(demo::places());
             }
             let source = |text: &str| Source::parse(text.as_ref());
-            Ok(hub(true).pair(Some(&source(&choice.model)?), &source(&choice.transcoder)?)?)
+            let (model, transcoder) = (source(&choice.model)?, source(&choice.transcoder)?);
+            Ok(hub(true).pair(Some(&model), &transcoder, &choice.said())?)
         };
         Ok(Arc::new(LocalTracer::new(self.options.open(places)?, self.settings.clone())))
     }

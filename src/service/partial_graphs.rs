@@ -1,4 +1,4 @@
-//! A trace that is shown as it grows.
+//! Partial graphs of a trace in progress.
 
 use crate::attribution::Tracing;
 use crate::graph::{Document, RawTrace};
@@ -8,17 +8,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The least time between two graphs.
+/// Least time between two graphs.
 const EVERY: Duration = Duration::from_millis(700);
 
-/// At most one part in this many of the time goes into graphs that are shown in between.
+/// Divisor of the time that may be spent on partial graphs.
 const SHARE: u32 = 10;
 
-/// Runs a trace to its end, or until it is stopped, and gives its graph now and then meanwhile: from the outputs' rows
-/// on, or, of one that was resumed, once every feature in `had` has its row again.
+/// Runs a trace to its end, or until it is stopped, and calls `grown` with partial graphs: from the outputs' rows on,
+/// or, for a resumed trace, once every feature in `had` has its row again.
 ///
 /// # Errors
-/// The trace fails, or was stopped before the features in `had` had their rows.
+/// Fails where the trace fails, or was stopped before the features in `had` had their rows.
 pub fn grow(
     mut tracing: Tracing<'_>,
     mut had: Vec<u32>,
@@ -46,7 +46,7 @@ pub fn grow(
     Ok(Document::from_trace(Arc::new(trace))?)
 }
 
-/// Whether every feature in `had` has its row; once they have, nothing is asked for any more.
+/// Returns true where every feature in `had` has its row, emptying `had`, so that later calls return at once.
 fn holds(trace: &RawTrace, had: &mut Vec<u32>) -> bool {
     if !had.is_empty() {
         let there: HashSet<u32> = trace.visit_order().collect();

@@ -8,12 +8,12 @@ use crate::job::Monitor;
 use anyhow::{Context, Result, anyhow, bail};
 use std::str::FromStr;
 
-/// A swap as it is typed: `POS=PROMPT[@POS]`, or of a few features `POS[LAYER:FEATURE,...]=PROMPT[@POS]`.
+/// Swap as it is typed: `POS=PROMPT[@POS]`, or of a few features `POS[LAYER:FEATURE,...]=PROMPT[@POS]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Swap {
     text: String,
     position: i32,
-    /// These features alone; all where there are none.
+    /// Features to swap; all where there are none.
     only: Vec<(Layer, FeatureId)>,
     prompt: String,
     from: Option<i32>,
@@ -41,10 +41,10 @@ impl FromStr for Swap {
 }
 
 impl Swap {
-    /// The intervention, on the prompt of `base`.
+    /// Returns the intervention, on the prompt of `base`.
     ///
     /// # Errors
-    /// The other prompt cannot be read, there is no such position or feature, or the work was stopped.
+    /// Fails where the other prompt cannot be read, there is no such position or feature, or the work was stopped.
     pub fn on(&self, engine: &Engine, base: &Baseline, monitor: &Monitor) -> Result<Intervention> {
         let other = engine.capture(&self.prompt, monitor)?;
         let to = place(self.position, base.capture.n_positions())?;
@@ -62,7 +62,7 @@ impl Swap {
     }
 }
 
-/// A position of a prompt of `count` tokens.
+/// Returns a position of a prompt of `count` tokens.
 fn place(position: i32, count: usize) -> Result<Position> {
     let counted = if position < 0 { i64::from(position) + count as i64 } else { i64::from(position) };
     let there = usize::try_from(counted).ok().filter(|at| *at < count);

@@ -1,4 +1,4 @@
-//! Tracing, and everything else that is asked of a loaded model.
+//! Tracing, and all other requests to a loaded model.
 
 use crate::attribution::{Engine, Promoted, Request, TargetChoice, TraceOptions};
 use crate::features::build::Selection;
@@ -14,56 +14,56 @@ use crate::tokens::UnknownWord;
 use crate::verify::{self, Answer, Question};
 use anyhow::{Context as _, Result, bail};
 
-/// Features at most in a list on the screen.
+/// Most features in a list on the screen.
 const LISTED: usize = 500;
-/// Features at most of a token of a text.
+/// Most features of a token of a text.
 const LISTED_OF_TOKEN: usize = 50;
 
-/// How a prompt will be read, leading special token included.
+/// Tokens of a prompt, leading special token included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The prompt; of a message what the chat template makes of it.
+    /// Prompt; for a message the output of the chat template.
     pub prompt: String,
-    /// The tokens in their order.
+    /// Tokens in their order.
     pub tokens: Vec<Token>,
-    /// The words that are not in the vocabulary.
+    /// Words that are not in the vocabulary.
     pub unknown: Vec<UnknownWord>,
 }
 
-/// Whoever can trace a prompt. Errors are chains that say what went wrong and what to do.
+/// Loaded model that traces prompts. Errors are chains that say what went wrong and what to do.
 pub trait Tracer: Send + Sync + 'static {
-    /// The model's name.
+    /// Returns the model's name.
     fn model_name(&self) -> String;
 
-    /// The transcoder's name.
+    /// Returns the transcoder's name.
     fn transcoder_name(&self) -> String;
 
-    /// How a prompt will be read. Fast: it is called at every keystroke.
+    /// Tokenizes a prompt. Fast: it is called at every keystroke.
     ///
     /// # Errors
-    /// A sentence that says why the prompt cannot be traced.
+    /// Says why the prompt cannot be traced, in a sentence.
     fn read_prompt(&self, prompt: &str) -> Result<Reading, String>;
 
-    /// Whether the model has a chat template.
+    /// Returns true where the model has a chat template.
     fn has_chat(&self) -> bool {
         false
     }
 
-    /// A message as the model's chat template puts it; `None` where the model has no chat template. Templates may take
-    /// their time.
+    /// Applies the model's chat template to a message; `None` where the model has no chat template. It may take long.
     fn in_chat(&self, _message: &str) -> Option<Result<String, String>> {
         None
     }
 
-    /// Traces a prompt. `grown` is given the graph as it grows, from the outputs' rows on; it never loses a node. A
-    /// cancelled trace gives what there is, with [`Extent::Partial`](crate::graph::Extent::Partial) set, or fails.
+    /// Traces a prompt. `grown` is given partial graphs, from the outputs' rows on; they never lose a node. A cancelled
+    /// trace returns the partial graph, with [`Extent::Partial`](crate::graph::Extent::Partial) set, or fails.
     fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document>;
 
-    /// Goes on from a trace to rows of `max_feature_nodes` features, `None` for all; otherwise as [`Tracer::trace`]. What
-    /// `grown` is given has at least the nodes of `from`, and so has the answer.
+    /// Resumes a trace up to rows of `max_feature_nodes` features, `None` for all; otherwise as [`Tracer::trace`]. The
+    /// partial graphs and the result have at least the nodes of `from`.
     ///
     /// # Errors
-    /// A chain that says what went wrong and what to do; also where it was cancelled before there was more than in `from`.
+    /// Returns a chain that says what went wrong and what to do; also where it was cancelled before it had more than
+    /// `from`.
     fn resume(
         &self,
         from: &RawTrace,
@@ -72,20 +72,20 @@ pub trait Tracer: Send + Sync + 'static {
         monitor: &Monitor,
     ) -> Result<Document>;
 
-    /// The tokens that a feature promotes and suppresses most.
+    /// Returns the tokens that a feature promotes and suppresses most.
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted>;
 
-    /// Looks through the transcoder's features, beside what `knows` knows of them.
+    /// Browses the transcoder's features, with their dashboards and labels in `knows`.
     fn browse(&self, _ask: &Ask, _knows: &dyn FeatureSource, _monitor: &Monitor) -> Result<Browsed> {
         bail!("the features of this model cannot be looked through")
     }
 
-    /// What interventions change in the model's run of a prompt.
+    /// Measures the effects of interventions on the model's run of a prompt.
     fn measure(&self, _asked: &Experiment, _monitor: &Monitor) -> Result<Measured> {
         bail!("interventions need a model")
     }
 
-    /// Answers a request on a prompt; `told` is given what there is of the reply on the way.
+    /// Answers a request on a prompt; `told` is given partial replies.
     fn attempt(
         &self,
         _tokens: &[Token],
@@ -96,12 +96,12 @@ pub trait Tracer: Send + Sync + 'static {
         bail!("interventions need a model")
     }
 
-    /// Why features of a prompt fire or do not.
+    /// Explains why features of a prompt fire or do not.
     fn explain(&self, _request: &ExplainRequest, _monitor: &Monitor) -> Result<ExplainReply> {
         bail!("why a feature fires or does not needs a model")
     }
 
-    /// Traces what a feature's pre-activation comes from, active or not, as the one output; otherwise as [`Tracer::trace`].
+    /// Traces a feature's pre-activation, active or not, as the only output; otherwise as [`Tracer::trace`].
     fn trace_feature(
         &self,
         _prompt: &str,
@@ -113,7 +113,7 @@ pub trait Tracer: Send + Sync + 'static {
         bail!("a feature's inputs cannot be traced without a model")
     }
 
-    /// Checks a graph, or a part of it, against the model; `told` is given what there is of the answer on the way.
+    /// Checks a graph, or a part of it, against the model; `told` is given partial answers.
     fn check(
         &self,
         _graph: &AttributionGraph,
@@ -125,7 +125,7 @@ pub trait Tracer: Send + Sync + 'static {
     }
 }
 
-/// A model of this process.
+/// Model of this process.
 pub struct LocalTracer {
     engine: Engine,
     settings: Settings,
@@ -133,7 +133,7 @@ pub struct LocalTracer {
 }
 
 impl LocalTracer {
-    /// Traces with `engine`, as far as `settings` say; their prompt is not looked at.
+    /// Traces with `engine` and `settings`, whose prompt is ignored.
     pub fn new(engine: Engine, settings: Settings) -> Self {
         Self { engine, settings, base: CachedBaseline::default() }
     }

@@ -1,4 +1,4 @@
-//! Reading and writing the file of a session.
+//! Reading and writing of a session's file.
 
 use crate::format::{FormatError, write_atomically};
 use crate::graph::{AttributionGraph, Document};
@@ -12,41 +12,41 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A session is a few pages of text; nothing that is longer is one.
+/// Bytes of a session's file, at most: a session is a few pages of text.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
 
-/// A session that was opened.
+/// An opened session.
 #[derive(Debug)]
 pub struct Opened {
-    /// The session; without a saved one, what the graph's own file holds of a person's work.
+    /// Session; without a saved one, the user's work in the graph's own file.
     pub session: Session,
-    /// Where it is saved from now on.
+    /// File where it is saved from now on.
     pub file: SessionFile,
-    /// Whether a saved one was found.
+    /// True where a saved one was found.
     pub is_saved: bool,
-    /// What a person has to be told.
+    /// Messages for the user.
     pub notices: Vec<String>,
 }
 
-/// Where a session is saved, and what is known of what lies there.
+/// File of a session, and the states of it that are known.
 #[derive(Debug)]
 pub struct SessionFile {
-    /// Where it is saved, and where it goes if it cannot be written there.
+    /// Paths where it is saved, the later ones where the earlier cannot be written.
     places: Vec<PathBuf>,
-    /// Where it belongs.
+    /// Path where it belongs.
     home: Option<PathBuf>,
-    /// The session as this program knew it last: what it changes is told from it.
+    /// Session as this program knew it last, from which its own changes are told.
     base: Saved,
-    /// What its file held then, other programs' edits among it; `None` where there was no file.
+    /// Contents of the file at that time, other programs' edits among them; `None` where there was no file.
     there: Option<Saved>,
-    /// What lay at the other places when the session was opened, and is older than it.
+    /// Older sessions that were at the other places when the session was opened.
     passed_over: Vec<(PathBuf, Saved)>,
     absent: Absent,
     made: Made,
     told: Told,
 }
 
-/// What a person was told of before.
+/// Messages that the user has had already.
 #[derive(Debug, Default)]
 struct Told {
     nowhere: bool,
@@ -55,8 +55,8 @@ struct Told {
 
 /// Opens the session of a graph.
 ///
-/// What is no session is moved aside, never overwritten. One of a newer program, or one that cannot be read, is left
-/// where it is, and the session has a place beside it.
+/// A file that is no session is moved aside, never overwritten. One of a newer program, or one that cannot be read, is
+/// left where it is, and the session is saved beside it.
 pub fn open(place: SessionPlace, document: &Document) -> Opened {
     let session = Session { edited: document.edited.as_ref().clone(), ..Session::default() };
     let (absent, made) = (Absent::default(), Made::of(&document.origin));
@@ -104,7 +104,7 @@ pub fn open(place: SessionPlace, document: &Document) -> Opened {
     opened
 }
 
-/// When a file was written, where there is one.
+/// Returns the time when a file was written, where there is one.
 fn written(path: PathBuf) -> Option<(SystemTime, PathBuf)> {
     Some((fs::metadata(&path).and_then(|there| there.modified()).ok()?, path))
 }
@@ -130,27 +130,27 @@ impl Opened {
 }
 
 impl SessionFile {
-    /// Where the session is saved; `None` where there is no place for it.
+    /// Returns the path where the session is saved; `None` where there is no place for it.
     pub fn path(&self) -> Option<&Path> {
         self.places.first().map(PathBuf::as_path)
     }
 
-    /// The same where there is a session and it is not where it belongs.
+    /// Returns that path where there is a session and it is not where it belongs.
     pub fn elsewhere(&self) -> Option<&Path> {
         self.path().filter(|path| self.there.is_some() && self.home.as_deref() != Some(*path))
     }
 
-    /// What the file held when it was last read or written, other programs' edits among it, on a graph.
+    /// Returns the contents of the file when it was last read or written, other programs' edits among them, on a graph.
     pub fn contents(&self, graph: &AttributionGraph) -> Option<Session> {
         Some(self.there.clone()?.on(graph).0)
     }
 
-    /// Saves a session, whole or not at all. What other programs saved there meanwhile stays: the edits since the last
-    /// time are made on top of it. Returns what a person has to be told: that there were such edits, or that it could not
-    /// be written where it belongs.
+    /// Saves a session, whole or not at all. Other programs' edits that were saved there meanwhile stay: this program's
+    /// edits since the last time are made on top of them. Returns messages for the user: that there were such edits, or
+    /// that it could not be written where it belongs.
     ///
     /// # Errors
-    /// It cannot be written anywhere. What is not saved is saved with the next that can be.
+    /// Fails where it cannot be written anywhere. The unsaved edits are saved with the next session that can be.
     pub fn save(&mut self, session: &Session, graph: &AttributionGraph) -> Result<Vec<String>, FormatError> {
         let Some(wanted) = self.path().map(Path::to_owned) else {
             let is_new = !std::mem::replace(&mut self.told.nowhere, true);
@@ -230,37 +230,37 @@ impl SessionFile {
         Ok(())
     }
 
-    /// Leaves what lies at `path` alone, and saves beside it.
+    /// Leaves the file at `path` alone, and saves beside it.
     fn step_beside(&mut self, path: &Path) {
         for place in self.places.iter_mut().filter(|place| *place == path) {
             *place = beside(path);
         }
     }
 
-    /// Saves there first from now on.
+    /// Saves at `path` first from now on.
     fn settle_at(&mut self, path: PathBuf) {
         self.places.retain(|place| *place != path);
         self.places.insert(0, path);
     }
 }
 
-/// Why a session was not saved at a place.
+/// Reason why a session was not saved at a place.
 enum Refused {
-    /// What lies there is not to be touched.
+    /// File there that must not be touched.
     Closed(FormatError),
-    /// Another program is writing there, and does not end.
+    /// Another program that is writing there, and does not end.
     Held(FormatError),
-    /// It cannot be written there.
+    /// Place that cannot be written to.
     Failed(FormatError),
 }
 
-/// What lies where a session can be.
+/// Contents of a session's place.
 enum There {
     Nothing,
     Session(Box<Saved>),
-    /// Something that is not to be touched, and why.
+    /// File that must not be touched, and why.
     Closed(String),
-    /// No session.
+    /// File that is no session, and why.
     Bad(String),
 }
 
@@ -281,14 +281,14 @@ fn read(path: &Path) -> There {
     parse().unwrap_or_else(|error| There::Bad(json_fault(&error)))
 }
 
-/// Where the session goes where what lies at `path` is to be left alone: always the same place, so that it is found
+/// Returns the path of the session where the file at `path` is to be left alone: always the same, so that it is found
 /// again.
 fn beside(path: &Path) -> PathBuf {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{name}.v{VERSION}.json"))
 }
 
-/// Gives a file a name that ends in `.bad`.
+/// Renames a file so that its name ends in `.bad`, and returns the new path.
 pub(super) fn move_aside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let names = (1..).map(|number| if number == 1 { format!("{name}.bad") } else { format!("{name}.{number}.bad") });

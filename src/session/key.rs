@@ -1,4 +1,4 @@
-//! What a node is called where its index cannot be relied on.
+//! Keys of nodes where their indices cannot be relied on.
 
 use crate::graph::{AttributionGraph, Node, NodeKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
@@ -6,51 +6,51 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// A node by what it is.
+/// Key of a node: its kind and coordinates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum NodeKey {
     /// A feature at a position.
     Feature {
-        /// The layer that it reads from.
+        /// Layer that it reads from.
         layer: Layer,
-        /// Which feature of the layer it is.
+        /// Index of the feature in its layer.
         feature: FeatureId,
-        /// Where it is active.
+        /// Position where it is active.
         position: Position,
     },
     /// An error node.
     Error {
-        /// The MLP's layer.
+        /// Layer of the MLP.
         layer: Layer,
-        /// The place in the prompt.
+        /// Position in the prompt.
         position: Position,
     },
     /// A token's embedding.
     Token {
-        /// Its vocabulary index.
+        /// Vocabulary index.
         id: u32,
-        /// The place in the prompt.
+        /// Position in the prompt.
         position: Position,
     },
-    /// An output.
+    /// A logit node.
     Logit {
-        /// The vocabulary index.
+        /// Vocabulary index.
         id: u32,
-        /// The last position of the prompt.
+        /// Last position of the prompt.
         position: Position,
     },
     /// A node of another program's file.
     Other {
-        /// Its id in the file.
+        /// Id in the file.
         name: String,
-        /// The place in the prompt.
+        /// Position in the prompt.
         position: Position,
     },
 }
 
 impl NodeKey {
-    /// The key of a node.
+    /// Returns the key of a node.
     pub fn of(node: &Node) -> Self {
         match &node.kind {
             &NodeKind::Feature { layer, position, feature } => Self::Feature { layer, feature, position },
@@ -62,7 +62,7 @@ impl NodeKey {
     }
 }
 
-/// The nodes of a graph by their keys.
+/// Nodes of a graph by their keys.
 pub(super) struct Keys<'a> {
     graph: &'a AttributionGraph,
     nodes: HashMap<NodeKey, NodeId>,

@@ -1,4 +1,4 @@
-//! One program at a time between reading a session's file and writing it.
+//! Lock that lets one program at a time read and write a session's file.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Whoever holds a lock writes a small file. One that holds it longer is stopped, or its disk does not answer.
+/// Longest wait for a lock. Its holder writes a small file; one that takes longer is stopped, or its disk does not
+/// answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Keeps other programs from a session's file until it is dropped. The lock is a file beside the session's, which goes
-/// with it; one that a killed program left holds nobody up.
+/// Lock that keeps other programs from a session's file until it is dropped. It is a file beside the session's, removed
+/// with it; one that a killed program left blocks nobody.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
-    /// `None` where files cannot be locked: there the last program to write has its way.
+    /// Lock file; `None` where files cannot be locked: there the last program to write wins.
     file: Option<File>,
 }
 
@@ -23,7 +24,7 @@ impl Lock {
     /// Waits until no other program writes the session at `path`.
     ///
     /// # Errors
-    /// Nothing can be written in its folder, or another program does not let go of it.
+    /// Fails where nothing can be written in its folder, or another program does not release it.
     pub fn take(path: &Path) -> io::Result<Self> {
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
@@ -39,7 +40,7 @@ impl Lock {
                     Err(TryLockError::WouldBlock) => {}
                     Err(TryLockError::Error(_)) => return Ok(Self { path, file: None }),
                 },
-                // Another person's, for the moment that they write.
+                // Another user's, for the moment that they write.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {}
                 Err(error) => return Err(error),
             }
@@ -69,7 +70,7 @@ fn open(path: &Path) -> io::Result<File> {
     File::options().write(true).create(true).truncate(false).open(path)
 }
 
-/// Whether a file is still the one of that name.
+/// Returns true where a file is still the one of that name.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! Two programs' work on the session of one graph, made into one.
+//! Merging of two programs' work on the session of one graph.
 
 use crate::ids::{FeatureId, Layer};
 use crate::session::NodeKey;
@@ -6,9 +6,8 @@ use crate::session::saved::{FeatureLabel, NodeLabel, Saved, SavedGroup};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
-/// What a session is with the edits that lead from `base` to `ours` made on top of `theirs`, which another program made
-/// of `base`. An edit of one thing takes nothing from the edits of others; of two edits of the same thing `ours` holds,
-/// but notes are both kept.
+/// Returns `theirs`, which another program made of `base`, with the edits from `base` to `ours` made on top of it. An
+/// edit of one thing leaves the edits of others; of two edits of the same thing `ours` holds, but both notes are kept.
 pub(super) fn merge(base: &Saved, ours: &Saved, theirs: &Saved) -> Saved {
     if theirs == base || theirs == ours {
         return ours.clone();
@@ -56,7 +55,8 @@ fn pick<T: PartialEq + Clone>(base: &T, ours: &T, theirs: &T) -> T {
     if ours == base { theirs.clone() } else { ours.clone() }
 }
 
-/// Theirs without what we took away and with what we added. Items are the same where their keys are.
+/// Returns their list without the items that we removed and with those that we added. Items with equal keys are the
+/// same.
 fn list<T: Clone, K: Eq + Hash>(base: &[T], ours: &[T], theirs: &[T], key: impl Fn(&T) -> K) -> Vec<T> {
     let keys = |items: &[T]| items.iter().map(&key).collect::<HashSet<K>>();
     let (was, is) = (keys(base), keys(ours));
@@ -98,7 +98,7 @@ fn node_labels(base: &Saved, ours: &Saved, theirs: &Saved) -> Vec<NodeLabel> {
     merged.into_iter().map(|(node, label)| NodeLabel { node, label }).collect()
 }
 
-/// Text is nobody's to throw away: where both wrote, both stand there.
+/// Merges notes: where both programs wrote, both texts are kept, so that none is lost.
 fn notes(base: &str, ours: &str, theirs: &str) -> String {
     match () {
         () if ours == base => theirs.to_owned(),
@@ -109,8 +109,8 @@ fn notes(base: &str, ours: &str, theirs: &str) -> String {
     }
 }
 
-/// Supernodes are what their members say. Each node is in the one where whoever moved it put it, and a name that one
-/// side changed is changed for the other's members too.
+/// Merges supernodes by their members. Each node is in the one where the program that moved it put it, and a name that
+/// one side changed is changed for the other's members too.
 fn groups(base: &[SavedGroup], ours: &[SavedGroup], theirs: &[SavedGroup]) -> Vec<SavedGroup> {
     let (was, is, others) = (Groups::of(base), Groups::of(ours), Groups::of(theirs));
     let (by_us, by_them) = (is.renamed_since(&was), others.renamed_since(&was));
@@ -139,7 +139,7 @@ fn groups(base: &[SavedGroup], ours: &[SavedGroup], theirs: &[SavedGroup]) -> Ve
     merged.map(|(name, members)| SavedGroup { name: called(name), members }).collect()
 }
 
-/// A supernode across states: its name, and how many of the same name come before it.
+/// Supernode across states: its name, and the number of earlier ones of the same name.
 type Called = (String, usize);
 
 /// Supernodes by name, and the one that each node is in.
@@ -162,7 +162,7 @@ impl Groups {
         groups
     }
 
-    /// What those were called before whose name is new and whose members were together under one that is gone.
+    /// Returns the former names of supernodes with a new name whose members were together under one that is gone.
     fn renamed_since(&self, before: &Self) -> HashMap<Called, Called> {
         let names = |groups: &Self| groups.names.iter().cloned().collect::<HashSet<Called>>();
         let (now, then) = (names(self), names(before));
@@ -179,7 +179,7 @@ impl Groups {
         renamed
     }
 
-    /// The same under the names that `renamed` gives.
+    /// Renames the supernodes as `renamed` gives.
     fn called(self, renamed: &HashMap<Called, Called>) -> Self {
         let name = |name: Called| renamed.get(&name).cloned().unwrap_or(name);
         Self {
@@ -199,7 +199,7 @@ mod tests {
         NodeKey::Feature { layer: Layer(0), feature: FeatureId(at), position: Position(0) }
     }
 
-    /// What one program may do.
+    /// Act of one program.
     #[derive(Clone, Debug)]
     enum Act {
         Pin(u32),
@@ -210,7 +210,7 @@ mod tests {
         Mark(u8, u32),
     }
 
-    /// Acts on nodes, names and letters of one program's own, and so apart from those of another.
+    /// Generates acts on nodes, names and letters of one program's own, and so apart from those of another.
     fn acts(own: u8) -> impl Strategy<Value = Vec<Act>> {
         let node = move || (0..4u32).prop_map(move |at| u32::from(own) * 4 + at);
         let name = move || (0..3u8).prop_map(move |at| own * 3 + at);
@@ -265,7 +265,7 @@ mod tests {
         saved
     }
 
-    /// A state without the order in which things came about.
+    /// Returns a state without the order of its items.
     fn contents(saved: &Saved) -> impl PartialEq + std::fmt::Debug + use<> {
         let mut pins = saved.pins.clone();
         pins.sort();

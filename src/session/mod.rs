@@ -1,9 +1,9 @@
-//! What a person did to a graph, saved beside it: edits, filters, marks, and where they stood.
+//! The user's work on a graph, saved beside it: edits, filters, marks, and the walk.
 //!
-//! A session names nodes by what they are, never by their index, so that it fits the graph of a trace that was
-//! extended; what it names and the graph does not hold is kept in its file and said. [`open`] reads one, [`Saver`]
-//! writes it as it changes, on a thread of its own. Where several programs save the session of one graph, the edits of
-//! all of them are in it.
+//! A session names nodes by kind and coordinates, never by their index, so that it fits the graph of a trace that was
+//! extended; names of nodes that the graph does not hold stay in the file, and the user is told. [`open`] reads one,
+//! [`Saver`] writes it as it changes, on a thread of its own. Where several programs save the session of one graph, the
+//! edits of all of them are in it.
 
 mod file;
 mod key;
@@ -26,43 +26,43 @@ use crate::graph::Edited;
 use crate::ids::NodeId;
 use std::collections::BTreeMap;
 
-/// What a person did to a graph, and where they stood.
+/// The user's work on a graph, and the walk.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Session {
     /// Thresholds, pins, groups, labels and notes.
     pub edited: Edited,
-    /// The selected node.
+    /// Selected node.
     pub selected: Option<NodeId>,
-    /// Nodes that are selected beside it, to be grouped or copied.
+    /// Nodes selected beside it, to be grouped or copied.
     pub chosen: Vec<NodeId>,
-    /// Filters that were given a name.
+    /// Named filters.
     pub filters: BTreeMap<String, String>,
-    /// The filter that is on.
+    /// Active filter.
     pub filter: Option<ActiveFilter>,
-    /// Filters that were typed, the last one last.
+    /// Filters as typed, the last one last.
     pub filter_history: Vec<String>,
     /// Marked nodes, by letter.
     pub marks: BTreeMap<char, NodeId>,
-    /// The stations of the walk.
+    /// Nodes of the walk.
     pub walk: Vec<Station>,
-    /// Which of them the walk stands on; the others behind it are those that going back left.
+    /// Index of the node that the walk stands on; going back left those behind it.
     pub walk_at: usize,
-    /// Groups that were proposed and refused.
+    /// Proposed groups that the user refused.
     pub refused: Vec<Vec<NodeId>>,
-    /// What the screen wants to find again, such as open panes and the focus. What it means is the screen's own.
+    /// State that the screen restores, such as open panes and the focus, in a form of the screen's own.
     pub screen: BTreeMap<String, String>,
 }
 
-/// A filter that is on.
+/// An active filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveFilter {
-    /// The query as it was typed.
+    /// Query as it was typed.
     pub query: String,
-    /// Whether what does not match is hidden; otherwise it is dimmed.
+    /// True where nodes that do not match are hidden, false where they are dimmed.
     pub hides: bool,
 }
 
-/// How a station of a walk was reached.
+/// Way in which a node of a walk was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reached {
@@ -74,11 +74,11 @@ pub enum Reached {
     Freely,
 }
 
-/// A stop of a walk.
+/// A node of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Station {
     /// The node.
     pub node: NodeId,
-    /// How it was reached.
+    /// Way in which it was reached.
     pub reached: Reached,
 }

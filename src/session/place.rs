@@ -1,21 +1,21 @@
-//! Where the session of a graph is saved.
+//! Paths of the session of a graph.
 
 use crate::graph::{Document, NodeKind, TargetKind};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// Where the session of a graph is saved: beside its file, or with what is the program's own.
+/// Paths of the session of a graph: beside its file, or among the program's own data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPlace {
-    /// Where it is wanted.
+    /// Wanted path.
     pub(super) first: Option<PathBuf>,
-    /// Where it goes if it cannot be written there.
+    /// Path where the wanted one cannot be written.
     pub(super) second: Option<PathBuf>,
 }
 
 impl SessionPlace {
-    /// The place beside the file of a graph: its name and `.session.json`. `data` is the folder of what is the
-    /// program's own, for a graph in a folder that cannot be written to.
+    /// Returns the place beside the file of a graph: its name and `.session.json`. `data` is the folder of the
+    /// program's own data, for a graph in a folder that cannot be written to.
     pub fn beside(graph: &Path, data: Option<&Path>) -> Self {
         let mut name = graph.file_name().unwrap_or_default().to_owned();
         name.push(".session.json");
@@ -25,8 +25,8 @@ impl SessionPlace {
         Self { first: Some(graph.with_file_name(name)), second: data.map(|data| own(data, &key)) }
     }
 
-    /// The place of a graph without a file: with what is the program's own, under what it was traced from. A trace
-    /// that is extended keeps its place.
+    /// Returns the place of a graph without a file: among the program's own data, under a name made of the trace's
+    /// origin. A trace that is extended keeps its place.
     pub fn of_trace(document: &Document, data: Option<&Path>) -> Self {
         let (origin, graph) = (&document.origin, &document.graph);
         let targets = graph.nodes().iter().filter_map(|node| match node.kind {
@@ -43,7 +43,7 @@ impl SessionPlace {
         Self { first: data.map(|data| own(data, &key)), second: None }
     }
 
-    /// The places in the order in which they are tried.
+    /// Iterates over the paths in the order in which they are tried.
     pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.first.iter().chain(&self.second)
     }
@@ -53,7 +53,7 @@ fn own(data: &Path, key: &str) -> PathBuf {
     data.join("sessions").join(format!("{key}.session.json"))
 }
 
-/// A name made of some texts; each is hashed with its length, so that no two lists of texts run into one.
+/// Returns a name made of some texts; each is hashed with its length, so that no two lists of texts run into one.
 fn hash<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     for text in texts {

@@ -1,4 +1,4 @@
-//! The graphs that were open last, for the start screen.
+//! Graphs that were open last, for the start screen.
 
 use crate::format::{FormatError, write_atomically};
 use crate::session::file::{MOST_BYTES, move_aside};
@@ -9,24 +9,24 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// So many are remembered.
+/// Number of graphs remembered.
 const MOST: usize = 50;
 
 /// A graph that was open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecentGraph {
-    /// Its file.
+    /// Path of its file.
     pub path: PathBuf,
-    /// What it is a graph of.
+    /// Prompt of the graph.
     #[serde(default)]
     pub prompt: String,
-    /// The model's name.
+    /// Name of the model.
     #[serde(default)]
     pub model: String,
 }
 
-/// The graphs that were open last, the last one first. `data` is the folder of what is the program's own. A list that
-/// cannot be read is moved aside.
+/// Returns the graphs that were open last, the last one first. `data` is the folder of the program's own data. A list
+/// that cannot be read is moved aside.
 pub fn recent(data: &Path) -> Vec<RecentGraph> {
     let path = list(data);
     let Ok(bytes) = untrusted::read(&path, MOST_BYTES) else { return Vec::new() };
@@ -40,7 +40,7 @@ pub fn recent(data: &Path) -> Vec<RecentGraph> {
 /// Puts a graph at the head of the list.
 ///
 /// # Errors
-/// The list cannot be written.
+/// Fails where the list cannot be written.
 pub fn note_recent(data: &Path, graph: RecentGraph) -> Result<(), FormatError> {
     let path = fs::canonicalize(&graph.path).unwrap_or_else(|_| graph.path.clone());
     let graph = RecentGraph { path, ..graph };

@@ -1,4 +1,4 @@
-//! A session as its file holds it, and the way there and back.
+//! A session in the form of its file, and the conversion to and from it.
 
 use crate::graph::{AttributionGraph, Edit, Edited, Edits, Interventions, Labelled, Labels, Origin, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
@@ -7,20 +7,20 @@ use crate::session::{ActiveFilter, NodeKey, Reached, Session, Station};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version that is written, and the newest that is read.
+/// Version that is written, and the newest that is read.
 pub(super) const VERSION: u64 = 1;
 
-/// The first thing that is read of a file.
+/// Version of a file, which is read first.
 #[derive(Deserialize)]
 pub(super) struct Versioned {
     pub version: u64,
 }
 
-/// A session as its file holds it.
+/// A session in the form of its file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Saved {
     pub version: u64,
-    /// What it was made on.
+    /// Graph that it was made on.
     #[serde(default)]
     pub graph: Made,
     #[serde(default)]
@@ -59,7 +59,7 @@ pub(super) struct Saved {
     pub screen: BTreeMap<String, String>,
 }
 
-/// What a session was made on.
+/// Graph that a session was made on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Made {
     pub prompt: String,
@@ -75,7 +75,7 @@ pub(super) struct Shares {
     density: f64,
 }
 
-/// The density that leaves nothing out.
+/// Returns the density threshold that keeps all features.
 fn all() -> f64 {
     Thresholds::default().density
 }
@@ -111,7 +111,7 @@ pub(super) struct SavedStation {
     reached: Reached,
 }
 
-/// What a session's file holds of nodes that the graph does not have, so that it is not lost when it is written again.
+/// Parts of a session's file about nodes that the graph does not have, kept for when it is written again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Absent {
     pins: Vec<NodeKey>,
@@ -121,7 +121,7 @@ pub(super) struct Absent {
 }
 
 impl Absent {
-    /// How many nodes are pinned, labelled or marked and not there.
+    /// Returns the number of absent nodes that are pinned, labelled or marked.
     pub fn n_nodes(&self) -> usize {
         let labelled = self.node_labels.iter().map(|label| &label.node);
         let all: std::collections::BTreeSet<_> = self.pins.iter().chain(labelled).chain(self.marks.values()).collect();
@@ -136,7 +136,7 @@ impl Made {
 }
 
 impl Saved {
-    /// A session and what it could not name, as a file holds them.
+    /// Converts a session and its absent parts to the form of a file.
     pub fn new(session: &Session, absent: &Absent, graph: &AttributionGraph, made: &Made) -> Self {
         let keys = Keys::new(graph);
         let edited = &session.edited;
@@ -195,14 +195,14 @@ impl Saved {
         }
     }
 
-    /// What is wrong with it; `None` where nothing is.
+    /// Describes its fault; `None` where there is none.
     pub fn wrong(&self) -> Option<String> {
         let shares = self.thresholds.iter().flat_map(|shares| [shares.node, shares.edge, shares.density]);
         let wrong = shares.into_iter().find(|share| !(0.0..=1.0).contains(share))?;
         Some(format!("a threshold is {wrong}, which is no share"))
     }
 
-    /// The session on a graph, and what of it the graph does not have.
+    /// Converts to the session on a graph, and the parts of it that the graph does not have.
     pub fn on(self, graph: &AttributionGraph) -> (Session, Absent) {
         let keys = Keys::new(graph);
         let mut absent = Absent::default();
@@ -277,7 +277,7 @@ impl Saved {
     }
 }
 
-/// The nodes that are there, and the keys of those that are not.
+/// Splits keys into the nodes that the graph has, and the keys of those that it has not.
 fn split(keys: &Keys<'_>, all: Vec<NodeKey>) -> (Vec<NodeId>, Vec<NodeKey>) {
     let (mut there, mut gone) = (Vec::new(), Vec::new());
     for key in all {

@@ -1,4 +1,4 @@
-//! Saves a session as it changes, on a thread of its own.
+//! Saving of a session as it changes, on a thread of its own.
 
 use crate::graph::AttributionGraph;
 use crate::session::{Session, SessionFile};
@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long changes are gathered before they are written. A program that is killed loses no more than this, and what was
-/// being written.
+/// Time for which changes are gathered before they are written. A program that is killed loses no more than the changes
+/// of this time, and those that were being written.
 const GATHER: Duration = Duration::from_millis(300);
 
-/// How long it takes until what could not be saved is tried again.
+/// Time after which a failed save is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Saves a session as it changes. What cannot be saved is kept and tried again, and a last time when the saver goes.
+/// Saver of a session as it changes. A failed save is tried again, and a last time when the saver is dropped.
 #[derive(Debug)]
 pub struct Saver {
     sender: Option<Sender<Message>>,
@@ -26,7 +26,7 @@ pub struct Saver {
 
 enum Message {
     Changed(Box<Session>, Arc<AttributionGraph>),
-    /// Save now; the sender goes once that was tried.
+    /// Save now; the sender is dropped once that was tried.
     Flush(Sender<()>),
 }
 
@@ -34,7 +34,7 @@ impl Saver {
     /// Starts to save into `file`. `wake` is called there whenever there is a notice, or a flush was tried.
     ///
     /// # Errors
-    /// The system has no thread left.
+    /// Fails where the system has no thread left.
     pub fn start(file: SessionFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let (sender, messages) = unbounded();
         let (teller, notices) = unbounded();
@@ -51,32 +51,32 @@ impl Saver {
         Ok(Self { sender: Some(sender), notices, trouble, thread: Some(thread) })
     }
 
-    /// Has a session saved, within half a second, unless a later one replaces it before.
+    /// Saves a session, within half a second, unless a later one replaces it before.
     pub fn save(&self, session: Session, graph: Arc<AttributionGraph>) {
         self.send(Message::Changed(Box::new(session), graph));
     }
 
-    /// Has what is not saved yet saved now. The receiver is disconnected once that was tried.
+    /// Saves the unsaved changes now. The receiver is disconnected once that was tried.
     pub fn flush(&self) -> Receiver<()> {
         let (sender, tried) = bounded(0);
         self.send(Message::Flush(sender));
         tried
     }
 
-    /// The next thing that a person has to be told.
+    /// Returns the next message for the user.
     pub fn notice(&self) -> Option<String> {
         self.notices.try_recv().ok()
     }
 
-    /// Why what there is cannot be saved at present; `None` where all is well.
+    /// Returns the reason why the session cannot be saved at present; `None` where it can.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Saves what is left, and ends. Where the session lies, if that is not where it belongs.
+    /// Saves the unsaved changes, and ends. Returns the path of the session, if that is not where it belongs.
     ///
     /// # Errors
-    /// Why it is not saved.
+    /// Fails where it is not saved, and says why.
     pub fn close(mut self) -> Result<Option<PathBuf>, String> {
         let path = self.end();
         self.trouble().map_or(Ok(path), Err)
@@ -106,16 +106,16 @@ struct Work {
     file: SessionFile,
     teller: Sender<String>,
     wake: Box<dyn Fn() + Send>,
-    /// What is to be saved.
+    /// Session to be saved.
     unsaved: Option<(Box<Session>, Arc<AttributionGraph>)>,
-    /// By when it is.
+    /// Time by which it is saved.
     due: Instant,
-    /// Why it could not be when it was tried last.
+    /// Reason why the last try failed.
     trouble: Arc<Mutex<Option<String>>>,
 }
 
 impl Work {
-    /// Works until nobody can ask for anything any more; gives where the session lies if that is not where it belongs.
+    /// Works until all senders are gone; returns the path of the session if that is not where it belongs.
     fn run(mut self, messages: &Receiver<Message>) -> Option<PathBuf> {
         loop {
             let message = match &self.unsaved {
@@ -143,7 +143,7 @@ impl Work {
         }
     }
 
-    /// Saves what is unsaved, which it stays until it is known to be.
+    /// Saves the unsaved session, which stays unsaved until that is known to have worked.
     fn save(&mut self) {
         let Some((session, graph)) = &self.unsaved else { return };
         match self.file.save(session, graph) {
@@ -163,7 +163,7 @@ impl Work {
         }
     }
 
-    /// Takes note of the trouble there is; gives what there was.
+    /// Sets the present trouble; returns the former one.
     fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
         std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble)
     }

@@ -1,4 +1,5 @@
-//! That nothing a person did is lost: on the way to the file and back, beside other programs, and where things fail.
+//! Tests that no work of the user is lost: on the way to the file and back, beside other programs, and where things
+//! fail.
 
 use super::saved::{Absent, Made, Saved};
 use super::*;
@@ -13,7 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The features of these indices, one a layer and position, an error, a token, a logit and a foreign node.
+/// Builds a document of the features of these indices, one a layer and position, an error, a token, a logit and a
+/// foreign node.
 fn document(features: &[u32]) -> Document {
     let position = Position(0);
     let plain = |kind| Node { kind, activation: None };
@@ -85,7 +87,7 @@ fn any_session() -> impl Strategy<Value = Session> {
     })
 }
 
-/// What a session is after it was written and read again on another graph.
+/// Returns a session after it was written and read again on another graph.
 fn through_file(session: &Session, absent: &Absent, from: &Document, to: &Document) -> (Session, Absent) {
     let saved = Saved::new(session, absent, &from.graph, &Made::of(&from.origin));
     let text = serde_json::to_string(&saved).unwrap();
@@ -163,7 +165,7 @@ fn noted(notes: &str) -> Session {
     Session { edited: Edited { notes: notes.into(), ..Edited::default() }, ..Session::default() }
 }
 
-/// The notes of the session at a place.
+/// Returns the notes of the session at a place.
 fn notes_at(place: &SessionPlace, document: &Document) -> String {
     open(place.clone(), document).session.edited.notes
 }
@@ -325,7 +327,7 @@ fn a_saver_gathers_changes_and_leaves_none_behind() {
     assert!(holds("last"));
 }
 
-/// Waits until what is not saved was tried to be.
+/// Waits until saving the unsaved changes was tried.
 fn flushed(saver: &Saver) {
     let _ = saver.flush().recv();
 }

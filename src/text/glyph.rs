@@ -1,9 +1,9 @@
-//! Signs as roles. What stands on the screen for a role is decided once, by what the terminal can show.
+//! Signs by their role on the screen; the character for a role is chosen once, by what the terminal can show.
 
 use crate::graph::OtherKind;
 use crate::text;
 
-/// What a terminal's font and encoding can show, least first.
+/// Character set of a terminal's font and encoding, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Charset {
     /// `TERM=linux`, `dumb`, or a locale that is not UTF-8.
@@ -17,47 +17,47 @@ pub enum Charset {
 /// The signs of one character set.
 #[derive(Clone, Debug)]
 pub struct Glyphs {
-    /// The set they come from.
+    /// Character set of the signs.
     pub charset: Charset,
     /// A feature, and the selected one.
     pub feature: &'static str,
     /// A feature that is not among the neighbours.
     pub feature_far: &'static str,
-    /// What the transcoder misses.
+    /// An error node.
     pub error: &'static str,
-    /// A feature of a dictionary beside the model's own, and one that is not among the neighbours.
+    /// A feature of a second dictionary beside the model's own, and one that is not among the neighbours.
     pub adapter: [&'static str; 2],
-    /// A feature of a sparse attention layer.
+    /// A feature of a sparse attention layer (`lorsa`).
     pub attention: &'static str,
-    /// What such a layer misses.
+    /// An error node of a sparse attention layer.
     pub attention_error: &'static str,
-    /// What a bias adds.
+    /// A bias node.
     pub bias: &'static str,
-    /// A node of another kind that only a file knows.
+    /// A node of another kind that only files hold.
     pub other: &'static str,
     /// A token's embedding.
     pub token: &'static str,
-    /// An output.
+    /// A logit node.
     pub logit: &'static str,
-    /// A node that was pinned.
+    /// A pinned node.
     pub pin: &'static str,
-    /// Where a position crosses a layer and no node stands.
+    /// A position in a layer without a node.
     pub lattice: &'static str,
-    /// Stands where text was left out.
+    /// Mark of left-out text.
     pub ellipsis: &'static str,
     /// Between the prompt and its answer.
     pub answers: &'static str,
-    /// Between two stations of the walked path: to an input, to an output, by a free move.
+    /// Between two nodes of the walked path: step to an input, to an output, jump.
     pub to_input: &'static str,
     /// See [`Glyphs::to_input`].
     pub to_output: &'static str,
     /// See [`Glyphs::to_input`].
     pub elsewhere: &'static str,
-    /// Before a branch of a tree: closed, open.
+    /// Before a branch of a tree: folded, open.
     pub folds: [&'static str; 2],
-    /// After a node that stands further above already.
+    /// After a node that the tree shows further above already.
     pub repeated: &'static str,
-    /// Between facts on one line.
+    /// Separator of facts on one line.
     pub dot: &'static str,
     /// Before a count of nodes that share a cell.
     pub times: &'static str,
@@ -65,23 +65,23 @@ pub struct Glyphs {
     pub at_least: &'static str,
     /// "at most", before a number that nothing exceeds.
     pub at_most: &'static str,
-    /// Where two graphs have something that differs much.
+    /// Mark of something that differs much between two graphs.
     pub differs: &'static str,
     /// A bar from empty to full in growing parts of a cell.
     pub bar: &'static [&'static str],
-    /// What a progress bar shows where it is not filled yet.
+    /// Unfilled part of a progress bar.
     pub bar_rest: &'static str,
     /// Bars of a sparkline, from nothing to full.
     pub sparks: &'static [&'static str],
-    /// What is kept at nearly all thresholds, at some, and at hardly any.
+    /// Stability classes: core, contingent, noise.
     pub standings: [&'static str; 3],
-    /// Frames of the sign for work that goes on.
+    /// Frames of the spinner.
     pub spinner: &'static [&'static str],
     /// Corners and sides of a frame: top left, top right, bottom left, bottom right, horizontal, vertical.
     pub frame: [&'static str; 6],
-    /// Cells of an edge: vertical, rising, horizontal, falling; then the same of a negative one.
+    /// Cells of an edge of positive weight: vertical, rising, horizontal, falling.
     pub line: [&'static str; 4],
-    /// See [`Glyphs::line`].
+    /// Cells of an edge of negative weight, as in [`Glyphs::line`].
     pub line_negative: [&'static str; 4],
 }
 
@@ -163,7 +163,7 @@ const BRAILLE: Glyphs =
     };
 
 impl Glyphs {
-    /// The signs of a character set.
+    /// Returns the signs of a character set.
     pub fn new(charset: Charset) -> Self {
         match charset {
             Charset::Ascii => ASCII,
@@ -172,7 +172,7 @@ impl Glyphs {
         }
     }
 
-    /// The sign of a node of a kind that only a file knows.
+    /// Returns the sign of a node of a kind that only files hold.
     pub fn of_other(&self, kind: OtherKind) -> &'static str {
         match kind {
             OtherKind::Attention => self.attention,
@@ -182,7 +182,7 @@ impl Glyphs {
         }
     }
 
-    /// `text` with what is invisible shown, in this character set.
+    /// Returns `text` with invisible characters shown, in this character set.
     pub fn visible(&self, text: &str) -> String {
         match self.charset {
             Charset::Ascii => text::visible_ascii(text),
@@ -190,7 +190,7 @@ impl Glyphs {
         }
     }
 
-    /// The same for a part of a longer text: spaces at its ends are spaces like others.
+    /// Returns the same for a part of a longer text, whose spaces at the ends are left as they are.
     pub fn visible_within(&self, text: &str) -> String {
         match self.charset {
             Charset::Ascii => text::visible_ascii_within(text),
@@ -198,12 +198,12 @@ impl Glyphs {
         }
     }
 
-    /// The start of `text` that fits into `room` cells.
+    /// Returns the start of `text` that fits into `room` cells.
     pub fn fit(&self, text: &str, room: usize) -> String {
         text::truncate(text, room, self.ellipsis)
     }
 
-    /// A bar of `share` of `room` cells, without what is not filled.
+    /// Returns a bar of `share` of `room` cells, without the unfilled rest.
     pub fn bar(&self, share: f64, room: usize) -> String {
         let steps = self.bar.len() - 1;
         let filled = (share.clamp(0.0, 1.0) * (room * steps) as f64).round() as usize;

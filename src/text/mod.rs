@@ -7,18 +7,18 @@ use crate::untrusted::{is_hidden, shorten};
 use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// `text` with everything shown that a terminal would swallow or obey: control characters as their pictures,
+/// Returns `text` with everything shown that a terminal would swallow or obey: control characters as their pictures,
 /// spaces at either end as dots, invisible characters by their code point.
 pub fn visible(text: &str) -> String {
     visible_between(text, &edge_spaces(text))
 }
 
-/// The same for a part of a longer text: spaces at its ends are spaces like others.
+/// Returns the same for a part of a longer text, whose spaces at the ends are left as they are.
 pub fn visible_within(text: &str) -> String {
     visible_between(text, &EdgeSpaces { leading: 0, trailing: text.len() })
 }
 
-/// Characters of one text that are shown at most, far more than any pane has room for.
+/// Characters of one text shown at most, far more than any pane has room for.
 const MOST_SHOWN: usize = 4000;
 
 fn visible_between(text: &str, edges: &EdgeSpaces) -> String {
@@ -48,12 +48,12 @@ fn visible_between(text: &str, edges: &EdgeSpaces) -> String {
     out
 }
 
-/// The same in ASCII alone, for terminals that show nothing else.
+/// Returns the same as [`visible`] in ASCII alone, for terminals that show nothing else.
 pub fn visible_ascii(text: &str) -> String {
     visible_ascii_between(text, &edge_spaces(text))
 }
 
-/// The same for a part of a longer text: spaces at its ends are spaces like others.
+/// Returns the same for a part of a longer text, whose spaces at the ends are left as they are.
 pub fn visible_ascii_within(text: &str) -> String {
     visible_ascii_between(text, &EdgeSpaces { leading: 0, trailing: text.len() })
 }
@@ -76,12 +76,12 @@ fn visible_ascii_between(text: &str, edges: &EdgeSpaces) -> String {
     out
 }
 
-/// How many cells `text` takes.
+/// Returns the number of cells that `text` takes.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The start of `text` that fits into `room` cells, `mark` at its end where something was left out.
+/// Returns the start of `text` that fits into `room` cells, `mark` at its end where something was left out.
 pub fn truncate(text: &str, room: usize, mark: &str) -> String {
     if width(text) <= room {
         return text.to_owned();
@@ -102,7 +102,7 @@ pub fn truncate(text: &str, room: usize, mark: &str) -> String {
     out + mark
 }
 
-/// The end of `text` that fits into `room` cells, `mark` at its start where something was left out.
+/// Returns the end of `text` that fits into `room` cells, `mark` at its start where something was left out.
 pub fn truncate_start(text: &str, room: usize, mark: &str) -> String {
     if width(text) <= room {
         return text.to_owned();
@@ -122,7 +122,7 @@ pub fn truncate_start(text: &str, room: usize, mark: &str) -> String {
     format!("{mark}{}", &text[start..])
 }
 
-/// A whole number with its thousands set apart: `22,410`.
+/// Formats a whole number with its thousands set apart: `22,410`.
 pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -135,7 +135,7 @@ pub fn thousands(number: usize) -> String {
     out
 }
 
-/// A span of time, roughly: `9 s`, `4 min`, `3 h`.
+/// Formats a span of time, roughly: `9 s`, `4 min`, `3 h`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 99.5 => format!("{s:.0} s"),
@@ -144,12 +144,12 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// How many of a thing there are: `1 node`, `1,200 nodes`.
+/// Formats a count of things: `1 node`, `1,200 nodes`.
 pub fn counted(number: usize, thing: &str) -> String {
     format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
-/// A whole number in at most four characters: `412`, `22k`, `4.1M`.
+/// Formats a whole number in at most four characters: `412`, `22k`, `4.1M`.
 pub fn compact(number: usize) -> String {
     match number {
         0..10_000 => number.to_string(),
@@ -159,7 +159,7 @@ pub fn compact(number: usize) -> String {
     }
 }
 
-/// A signed weight in seven cells: `+0.4123`, `-12.31`, `+1.2e-5`.
+/// Formats a signed weight in seven cells: `+0.4123`, `-12.31`, `+1.2e-5`.
 pub fn weight(value: f32) -> String {
     let sign = if value < 0.0 { '-' } else { '+' };
     let size = value.abs();
@@ -173,7 +173,7 @@ pub fn weight(value: f32) -> String {
     }
 }
 
-/// A share in percent, five cells: `18.2%`, ` 0.4%`, ` 100%`.
+/// Formats a share in percent, in five cells: `18.2%`, ` 0.4%`, ` 100%`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent >= 99.95 { format!("{percent:>4.0}%") } else { format!("{percent:>4.1}%") }

@@ -1,4 +1,4 @@
-//! What the nodes of a graph are called on the screen.
+//! Names of a graph's nodes on the screen.
 
 use crate::graph::{AttributionGraph, Document, Edited, Labelled, NodeKind, OtherKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
@@ -11,12 +11,13 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Names {
     graph: Arc<AttributionGraph>,
-    /// Token texts that stand more than once in the prompt need their position beside them, `[tokens]`.
+    /// True for tokens whose text occurs more than once in the prompt, so that they are shown with their position,
+    /// `[tokens]`.
     repeated: Arc<[bool]>,
 }
 
 impl Names {
-    /// The names of the nodes of `graph`.
+    /// Creates the names of the nodes of `graph`.
     pub fn new(graph: Arc<AttributionGraph>) -> Self {
         let tokens = graph.tokens();
         let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -27,13 +28,13 @@ impl Names {
         Self { graph, repeated }
     }
 
-    /// A token's text as it is shown.
+    /// Returns a token's text as it is shown.
     pub fn token(&self, position: Position, glyphs: &Glyphs) -> String {
         let token = self.graph.tokens().get(position.index());
         token.map_or_else(String::new, |token| glyphs.visible(&token.text))
     }
 
-    /// A token with its position beside it where its text stands more than once in the prompt.
+    /// Returns a token's text, with its position where the text occurs more than once in the prompt.
     pub fn token_at(&self, position: Position, glyphs: &Glyphs) -> String {
         let text = self.token(position, glyphs);
         if self.repeated.get(position.index()) == Some(&true) {
@@ -43,7 +44,7 @@ impl Names {
         }
     }
 
-    /// What a node is called, by its label where it has one.
+    /// Returns the name of a node, by its label where it has one.
     pub fn called(&self, node: NodeId, label: Option<&str>, glyphs: &Glyphs) -> Called {
         let at = |position: &Position| format!("@{}", self.token_at(*position, glyphs));
         let in_layer = |layer: &Layer, position: &Position| format!("L{layer} {}", at(position));
@@ -76,19 +77,19 @@ impl Names {
     }
 }
 
-/// What stands in a row for a node: what it is, then where, then its number.
+/// Name of a node in a row: label, then place, then number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Called {
-    /// Its label; where it has none, its number, or its kind and text.
+    /// Label; without one, the number, or the kind and text.
     pub what: String,
-    /// The layer and the token at its position; of a token or an output that has a label, its text.
+    /// Layer and token at its position; of a token or a logit with a label, its text.
     pub place: String,
-    /// Its number, or its kind, where that is not said yet.
+    /// Number or kind, where `what` does not say it.
     pub number: String,
 }
 
 impl Called {
-    /// What a feature is called that need not be in a graph. `at` is the position, such as `@is`.
+    /// Returns the name of a feature, which need not be in a graph. `at` is the position, such as `@is`.
     pub fn feature(layer: Layer, feature: FeatureId, at: &str, label: Option<&str>, glyphs: &Glyphs) -> Self {
         Self::numbered(format!("#{feature}"), layer, at, label, glyphs)
     }
@@ -101,13 +102,13 @@ impl Called {
         }
     }
 
-    /// What and where: `~Houston, El-Paso L2 @is`.
+    /// Returns label and place: `~Houston, El-Paso L2 @is`.
     pub fn short(&self) -> String {
         format!("{} {}", self.what, self.place).trim_end().to_owned()
     }
 
-    /// Its parts with the gaps before them, as far as there is room for them: the number gives way first, then the
-    /// place; what it is, is cut off last.
+    /// Returns the parts, each with the gap before it, as far as there is room: the number is dropped first, then the
+    /// place; the label is cut off last.
     pub fn fit(&self, room: usize, glyphs: &Glyphs) -> [String; 3] {
         let behind = |text: &str, gap: usize| {
             if text.is_empty() { String::new() } else { format!("{}{text}", " ".repeat(gap)) }
@@ -124,7 +125,7 @@ impl Called {
     }
 }
 
-/// What a node was labelled: by the person, else by the file; whether by the person.
+/// Returns a node's label, the user's before the file's, and true where it is the user's.
 pub fn label_of<'a>(document: &'a Document, edited: &'a Edited, node: NodeId) -> Option<(&'a str, bool)> {
     let what = Labelled::of(node, document.graph.node(node));
     let own = edited.labels.get(&what).map(|label| (label.as_str(), true));

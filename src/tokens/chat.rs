@@ -1,6 +1,6 @@
-//! A model's chat template: the Jinja text that turns messages into a prompt, as transformers applies it.
+//! Chat template of a model: the Jinja text that turns messages into a prompt, as transformers applies it.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::tokens::settings::{self, Settings, Template};
 use crate::tokens::{TokenError, chat_fuel, clock};
 use crate::untrusted::excerpt;
@@ -16,40 +16,40 @@ use std::thread;
 const FILE: &str = "chat_template.jinja";
 const NAME: &str = "chat";
 
-/// Bytes of the longest template that is read, some ten times the longest that is published.
+/// Bytes of the longest template that is read, some ten times the longest published one.
 const MOST_BYTES: usize = 1 << 18;
-/// What a template may compute and hold for one message: that many steps, and 64 bytes for each. The longest that is
-/// published takes some hundredths.
+/// Steps that a template may compute for one message; each may also hold 64 bytes. The longest published template takes
+/// some hundredths.
 const FUEL: u64 = 500_000;
 /// Bytes that one unit of fuel pays for.
 pub(super) const BYTES_A_FUEL: usize = 64;
-/// Bytes of the stack that templates are read and run on, four times what the deepest values take that fuel can make and
-/// the longest chain of conditions: both are taken apart by recursion.
+/// Bytes of the stack that templates are parsed and run on, four times the need of the deepest values that fuel can
+/// make and of the longest chain of conditions: both are walked by recursion.
 const STACK: usize = 128 << 20;
 /// Bytes of the longest line of a template: the template engine counts columns in sixteen bits.
 const LONGEST_LINE: usize = 60_000;
 /// The widest indentation of JSON.
 const WIDEST_INDENT: usize = 64;
 
-/// The template, with what it is told besides the messages.
+/// Chat template, with the variables that it is given besides the messages.
 #[derive(Debug)]
 pub struct ChatTemplate {
-    /// Holds the template and runs nothing.
+    /// Environment that holds the template and runs nothing.
     source: Environment<'static>,
-    /// What it is run with: functions, filters and fuel, and no template that it could include unpaid.
+    /// Environment that runs it: functions, filters and fuel, and no template that it could include unpaid.
     environment: Environment<'static>,
-    /// `bos_token`, `eos_token` and their like.
+    /// Texts of `bos_token`, `eos_token` and the like.
     tokens: BTreeMap<String, Value>,
     path: String,
 }
 
 impl ChatTemplate {
-    /// The template of a model: `chat_template.jinja`, or `chat_template` of its tokenizer's configuration, one text or
-    /// a list of named ones, of which `default` is taken. `None` where there is none.
+    /// Reads the template of a model: `chat_template.jinja`, or `chat_template` of its tokenizer's configuration, one
+    /// text or a list of named ones, of which `default` is taken. `None` where there is none.
     ///
     /// # Errors
-    /// It is no template that can be read.
-    pub fn find(place: &Place, settings: Settings) -> Result<Option<Self>, TokenError> {
+    /// Fails where it cannot be parsed.
+    pub fn find(place: &FileSource, settings: Settings) -> Result<Option<Self>, TokenError> {
         let blob = place.find_within(FILE, MOST_BYTES)?;
         let path = place.path(if blob.is_some() { FILE } else { settings::FILE });
         let wrong = |what: String| TokenError::Damaged { path: path.clone(), what };
@@ -99,10 +99,10 @@ impl ChatTemplate {
         Ok(Some(Self { source, environment, tokens, path }))
     }
 
-    /// A user's message as the template puts it, up to where the model's answer begins.
+    /// Applies the template to a user's message, up to the start of the model's answer.
     ///
     /// # Errors
-    /// The template refuses it.
+    /// Fails where the template refuses the message.
     pub fn apply(&self, message: &str) -> Result<String, TokenError> {
         on_large_stack(&self.path, || self.run(message).map_err(|error| self.refused(&error)))
     }
@@ -133,7 +133,7 @@ impl ChatTemplate {
     }
 }
 
-/// Runs what recurses as deep as the template of the file `path` says.
+/// Runs a task that recurses as deep as the template of the file `path` demands.
 fn on_large_stack<T: Send>(path: &str, task: impl FnOnce() -> Result<T, TokenError> + Send) -> Result<T, TokenError> {
     thread::scope(|scope| {
         let started =
@@ -146,13 +146,13 @@ fn on_large_stack<T: Send>(path: &str, task: impl FnOnce() -> Result<T, TokenErr
     })
 }
 
-/// Where a template's text is not understood, and why.
+/// Describes the place and the cause of a template's error.
 fn said(error: &Error) -> String {
     let line = error.line().map_or(String::new(), |line| format!(" in line {line}"));
     error.detail().map_or(line.clone(), |detail| format!("{line}: {}", excerpt(detail)))
 }
 
-/// Methods that Python's texts and lists have. What they would make is paid for before it is made.
+/// Calls a method of Python's texts and lists. Its result is paid for before it is made.
 fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
     let text = value.as_str();
     let bytes = match (text, name, args) {
@@ -179,32 +179,32 @@ fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Value]) 
     unknown_method_callback(state, value, name, args)
 }
 
-/// The filter `format`, which is paid for before it is applied.
+/// Applies the filter `format`, which is paid for first.
 fn format(state: &mut State<'_, '_>, form: Value, args: Rest<Value>) -> Result<Value, Error> {
     state.consume_fuel((form.as_str().map_or(0, widths) / BYTES_A_FUEL) as u64)?;
     let all: Vec<Value> = std::iter::once(form).chain(args.iter().cloned()).collect();
     Value::from_function(filters::format).call(state, &all)
 }
 
-/// The sum of all widths and digits behind a point in a format string: how much it may add to what it is given.
+/// Returns the sum of all widths and precisions in a format string: the most that it adds to its arguments.
 fn widths(form: &str) -> usize {
     let numbers = form.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
     numbers.fold(0, |sum: usize, digits| sum.saturating_add(digits.parse().unwrap_or(usize::MAX)))
 }
 
-/// What templates call to refuse messages.
+/// Fails with a message, for templates that refuse messages.
 fn raise(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
 }
 
-/// Today's date; see [`clock::now`].
+/// Formats today's date; see [`clock::now`].
 fn date(form: String) -> Result<String, Error> {
     clock::now(&form).ok_or_else(|| {
         Error::new(ErrorKind::InvalidOperation, format!("the date form {:?} is not understood", excerpt(&form)))
     })
 }
 
-/// JSON as Python writes it: minijinja's, without the escapes that protect HTML.
+/// Formats JSON as Python does: minijinja's, without the escapes that protect HTML.
 fn to_json(value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Value, Error> {
     let width = indent.as_ref().and_then(Value::as_usize).or_else(|| options.peek("indent").ok()).unwrap_or(0);
     if width > WIDEST_INDENT {

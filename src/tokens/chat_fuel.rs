@@ -1,11 +1,11 @@
-//! Makes a chat template pay for walks through what it nests.
+//! Fuel costs for walks of a chat template through nested values.
 //!
 //! minijinja counts the steps of a template and the bytes that it makes, but it compares, prints and looks up nested
 //! lists in one step, by recursion, and counts their outermost items alone: a list that is put into itself again and
 //! again, or one whose items are the same list twice, forty times over, would overflow the stack, fill the memory, or
-//! never end. In front of each instruction that walks its operands, a filter is put that walks them first: only so deep,
-//! and on the template's fuel. It looks at them when they are used, not when they are made, since a namespace may change
-//! in between, even into one that holds itself.
+//! never end. In front of each instruction that walks its operands, a filter is inserted that walks them first: to a
+//! limited depth, and on the template's fuel. It does so at each use, since a namespace may change in between, even
+//! into one that holds itself.
 
 use crate::tokens::chat::BYTES_A_FUEL;
 use minijinja::machinery::{Instruction, Instructions, Token, tokenize};
@@ -13,28 +13,28 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-/// The filter that walks all operands, and the one for two that are compared.
+/// Names of the filter that walks all operands, and of the one for two that are compared.
 const WALKED: &str = "circuitscope.walked";
 const COMPARED: &str = "circuitscope.compared";
-/// How deep lists and maps may be nested where they are walked.
+/// Deepest nesting of lists and maps that are walked.
 const DEEPEST: usize = 100;
-/// Pairs of tokens in one expression or statement, in all of them: the engine looks at a part again for each part that
-/// it is within. A hundred times what the longest template has that is published; one expression alone may have five
+/// Most pairs of tokens in one expression or statement, summed over all of them: the engine walks a part again for each
+/// part that it is within. A hundred times those of the longest published template; one expression alone may have five
 /// thousand tokens.
 const MOST_PAIRS: usize = 1 << 24;
-/// A filter without a slot in the engine's cache.
+/// Id of a filter without a slot in the engine's cache.
 const UNCACHED: u8 = u8::MAX;
 
-/// Adds the filters that [`paid`] puts into templates.
+/// Adds the filters that [`paid`] inserts into templates.
 pub fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter(WALKED, walked);
     environment.add_filter(COMPARED, compared);
 }
 
-/// Refuses a template whose expressions are too long to be taken apart.
+/// Refuses a template whose expressions are too long to be walked.
 ///
 /// # Errors
-/// They are; or the template cannot be cut into tokens.
+/// Fails where they are, or where the template cannot be cut into tokens.
 pub fn check_length(source: &str, syntax: SyntaxConfig) -> Result<(), Error> {
     let (mut within, mut pairs) = (0, 0);
     for token in tokenize(source, false, syntax) {
@@ -52,15 +52,15 @@ pub fn check_length(source: &str, syntax: SyntaxConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the operands are that an instruction walks.
+/// Operands that an instruction walks.
 enum Operands {
-    /// It walks none.
+    /// None.
     None,
-    /// So many on top of the stack.
+    /// This many on top of the stack.
     Top(usize),
     /// Two on top of the stack, which are compared.
     Compared,
-    /// The arguments of a call: so many, or as many as the top of the stack says.
+    /// Arguments of a call: this many, or as many as the top of the stack says.
     Arguments(Option<u16>),
 }
 
@@ -82,7 +82,7 @@ impl Operands {
     }
 }
 
-/// The same instructions, with what they walk paid for. They run where [`add_filters`] has been.
+/// Returns the same instructions, with their walks paid for. They need the filters of [`add_filters`].
 pub fn paid<'source>(plain: &Instructions<'source>) -> Instructions<'source> {
     use Instruction as I;
     let mut paid = Instructions::new(plain.name(), plain.source());
@@ -156,7 +156,8 @@ fn walked(state: &State<'_, '_>, operands: Value) -> Result<Value, Error> {
     Ok(operands)
 }
 
-/// Walks two operands that are compared, where that leads into both. One that is looked for in a text is written out.
+/// Walks two operands that are compared, where the comparison descends into both. One that is searched for in a text is
+/// formatted first.
 fn compared(state: &State<'_, '_>, operands: Value) -> Result<Value, Error> {
     let (first, second) = (operands.get_item_by_index(0)?, operands.get_item_by_index(1)?);
     if is_nested(&first) && (is_nested(&second) || second.as_str().is_some()) {
@@ -170,8 +171,8 @@ fn is_nested(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map)
 }
 
-/// Pays for each value within `value`, and for the bytes of texts, which may be escaped. A text that is not nested is
-/// the engine's to count.
+/// Pays for each value within `value`, and for the bytes of texts, which may be escaped. The engine counts a text that
+/// is not nested.
 fn walk(state: &State<'_, '_>, value: &Value, depth: usize) -> Result<(), Error> {
     if depth > DEEPEST {
         let what = format!("it nests lists more than {DEEPEST} deep, which a chat template may not");

@@ -1,4 +1,4 @@
-//! Today's date, for the chat templates that ask for it.
+//! Today's date, for chat templates.
 
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
@@ -19,14 +19,14 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// The present moment in UTC, in the form that C's `strftime` gives it, so that machines in different zones agree.
-/// `None` where the form asks for something else than a date or a time of day.
+/// Returns the present moment in UTC, in a `strftime` format of C, so that machines in different zones agree. `None`
+/// where the format has anything but a date or a time of day.
 pub(super) fn now(form: &str) -> Option<String> {
     // A clock before 1970 is not set: any date is as good.
     written(UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO).as_secs(), form)
 }
 
-/// `seconds` after the start of 1970 in UTC, in the form that C's `strftime` gives it.
+/// Formats `seconds` after the start of 1970 in UTC, in a `strftime` format of C.
 fn written(seconds: u64, form: &str) -> Option<String> {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
@@ -62,7 +62,8 @@ fn written(seconds: u64, form: &str) -> Option<String> {
     Some(out)
 }
 
-/// Year, month from 1 and day from 1 of a day counted from the start of 1970 (Howard Hinnant's `civil_from_days`).
+/// Returns year, month from 1 and day from 1 of a day counted from the start of 1970 (Howard Hinnant's
+/// `civil_from_days`).
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

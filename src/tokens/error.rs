@@ -1,70 +1,70 @@
-//! What can be wrong with a tokenizer or with what it is to read.
+//! Errors of tokenizers and of their input.
 
 use crate::graph::Token;
-use crate::hub::PlaceError;
+use crate::hub::FileSourceError;
 use crate::untrusted::excerpt;
 use thiserror::Error;
 
-/// A prompt or a tokenizer that cannot be used.
+/// Error of a prompt or a tokenizer.
 #[derive(Debug, Error)]
 pub enum TokenError {
     /// A file is missing or cannot be read.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    FileSource(#[from] FileSourceError),
     /// A file is damaged.
     #[error("{path}: {what}")]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What the reader says.
+        /// Message of the reader.
         what: String,
     },
-    /// Nothing to trace.
+    /// The prompt is empty.
     #[error("the prompt is empty; type at least one word")]
     Empty,
-    /// The model cannot read that much.
+    /// The prompt has more tokens than the model reads.
     #[error("the prompt has {tokens} tokens, the model reads at most {limit}; shorten it")]
     TooLong {
-        /// Tokens, leading special token included.
+        /// Number of tokens, leading special token included.
         tokens: usize,
-        /// The model's context length.
+        /// Context length of the model.
         limit: usize,
     },
-    /// Nobody means so much.
+    /// The prompt has more bytes than are read.
     #[error("the prompt has {bytes} bytes, and at most {most} are read; shorten it")]
     TooMuch {
-        /// Bytes.
+        /// Number of bytes.
         bytes: usize,
-        /// As many are read.
+        /// Most bytes.
         most: usize,
     },
     /// An id is past the vocabulary.
     #[error("there is no token {id}: the vocabulary ends at {last}")]
     NoSuchToken {
-        /// The id.
+        /// Id.
         id: u32,
-        /// The last there is.
+        /// Last id of the vocabulary.
         last: usize,
     },
-    /// The tokenizer gave up on a text.
+    /// The tokenizer failed on a text.
     #[error("the tokenizer cannot read {text:?}: {what}")]
     Unreadable {
-        /// The text.
+        /// Text.
         text: String,
-        /// What it says.
+        /// Message of the tokenizer.
         what: String,
     },
-    /// The model was not trained on chats.
+    /// The model has no chat template.
     #[error(
         "the model has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json); leave --chat out"
     )]
     NoChat,
-    /// The chat template gave up on a message.
+    /// The chat template failed on a message.
     #[error("the chat template of {path} cannot be applied: {what}")]
     Chat {
-        /// The file that holds it.
+        /// File that holds the template.
         path: String,
-        /// What it says.
+        /// Message of the template.
         what: String,
     },
     /// A target is more than one token.
@@ -73,22 +73,22 @@ pub enum TokenError {
         excerpt(text), pieces.len(), show(pieces)
     )]
     NotOneToken {
-        /// The target.
+        /// Text of the target.
         text: String,
-        /// What it was cut into.
+        /// Tokens of the text.
         pieces: Vec<Token>,
     },
-    /// A target's id is past the vocabulary.
+    /// A target is not understood, or its id is past the vocabulary.
     #[error("target {text:?} is not understood: {what}")]
     Target {
-        /// The target.
+        /// Text of the target.
         text: String,
-        /// What is wrong.
+        /// Fault of the target.
         what: String,
     },
 }
 
-/// The first few tokens, and how many more there are.
+/// Formats the first few tokens, and the number of the others.
 fn show(pieces: &[Token]) -> String {
     const SHOWN: usize = 8;
     let show = |piece: &Token| format!("{:?} = id:{}", excerpt(&piece.text), piece.id);

@@ -1,6 +1,6 @@
-//! The tokenizer that a GGUF file's metadata describes, put as a `tokenizer.json` and a `tokenizer_config.json` would.
+//! Conversion of a GGUF file's tokenizer metadata to a `tokenizer.json` and a `tokenizer_config.json`.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::model::Gguf;
 use crate::tokens::settings::{Settings, Template};
 use crate::tokens::{TokenError, tokenizer};
@@ -13,15 +13,15 @@ const UNKNOWN: f64 = 2.0;
 const CONTROL: f64 = 3.0;
 const USER_DEFINED: f64 = 4.0;
 
-/// How texts are cut before they are merged; a name in `tokenizer.ggml.pre`, the expression that cuts (that of the
-/// byte-level step itself where there is none), and what else is special about it.
+/// Pre-tokenization of texts before merges: its names in `tokenizer.ggml.pre`, its expression (that of the byte-level
+/// step itself where there is none), and its other properties.
 struct Cut {
     names: &'static [&'static str],
     pattern: Option<&'static str>,
     digits_apart: bool,
     composed: bool,
     ignore_merges: bool,
-    /// Whether it has a token that begins texts. Qwen's have none, and their files name the one of the model's
+    /// True where it has a token that begins texts. Qwen's have none, and their files name the one of the model's
     /// configuration.
     has_bos: bool,
 }
@@ -29,7 +29,7 @@ struct Cut {
 const QWEN: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// The plainest.
+/// Byte-level step alone.
 const PLAIN: Cut =
     Cut { names: &["gpt-2"], pattern: None, digits_apart: false, composed: false, ignore_merges: false, has_bos: true };
 
@@ -48,7 +48,7 @@ const CUTS: [Cut; 5] = [
     Cut { names: &["deepseek-r1-qwen"], pattern: Some(QWEN), composed: true, ..PLAIN },
 ];
 
-/// The parts of a tokenizer that differ between the kinds.
+/// Parts of a tokenizer that differ between the kinds.
 struct Parts {
     normalizer: Value,
     pre_tokenizer: Value,
@@ -60,11 +60,11 @@ struct Parts {
     has_bos: bool,
 }
 
-/// The tokenizer that a file's metadata describes, as the bytes of a `tokenizer.json`, and its settings.
+/// Returns a file's tokenizer as the bytes of a `tokenizer.json`, and its settings.
 ///
 /// # Errors
-/// The metadata describes none, or one of a kind that is not known.
-pub(super) fn read(place: &Place, file: &str) -> Result<(Vec<u8>, Settings), TokenError> {
+/// Fails where the metadata describes no tokenizer, or one of a kind that is not known.
+pub(super) fn read(place: &FileSource, file: &str) -> Result<(Vec<u8>, Settings), TokenError> {
     let gguf = Gguf::read(place, file)
         .map_err(|error| TokenError::Damaged { path: place.path(file), what: error.to_string() })?;
     let wrong = |what: String| TokenError::Damaged {
@@ -138,7 +138,7 @@ pub(super) fn read(place: &Place, file: &str) -> Result<(Vec<u8>, Settings), Tok
     Ok((whole.to_string().into_bytes(), settings))
 }
 
-/// Byte-level byte pair encoding, with its merges in order.
+/// Builds byte-level byte pair encoding, with its merges in order.
 fn by_bytes(gguf: &Gguf) -> Result<Parts, String> {
     let pre = gguf.text("tokenizer.ggml.pre");
     // Files from before there was such a key do not tell how they cut; GPT-2 cuts in one way alone.
@@ -174,7 +174,7 @@ fn by_bytes(gguf: &Gguf) -> Result<Parts, String> {
     })
 }
 
-/// SentencePiece's byte pair encoding: what two tokens are merged into, by its score.
+/// Builds SentencePiece's byte pair encoding, with merges ordered by the merged token's score.
 fn by_scores(gguf: &Gguf, tokens: &[&str], ids: &HashMap<&str, u32>, unknown: Option<&str>) -> Result<Parts, String> {
     let scores = gguf.numbers("tokenizer.ggml.scores").filter(|scores| scores.len() == tokens.len());
     let scores = scores.ok_or("tokenizer.ggml.scores is missing or has another length than tokenizer.ggml.tokens")?;

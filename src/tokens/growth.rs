@@ -1,12 +1,12 @@
-//! How much longer a tokenizer may make a text before it cuts it, told by its file alone: what it replaces by what. A few
-//! hundred bytes of rules can make gigabytes of a word.
+//! Bound of how much longer a tokenizer may make a text before it cuts it, from the replacement rules in its file. A
+//! few hundred bytes of rules can make gigabytes of a word.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// A normalizer or a decoder, as far as it changes how long a text is.
+/// Normalizer or decoder, as far as it changes the length of a text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Rewriting {
@@ -27,7 +27,7 @@ enum Pattern {
 }
 
 impl Rewriting {
-    /// Bytes that a text of `length` bytes has at most when it is rewritten.
+    /// Returns the most bytes of a text of `length` bytes after rewriting.
     pub fn bound(&self, length: u64) -> u64 {
         let times = |factor: u64| length.saturating_mul(factor);
         match self.kind.as_str() {
@@ -53,8 +53,8 @@ impl Rewriting {
     }
 }
 
-/// The longest text by which a map of sentencepiece replaces a part of another: after the size of a table in bytes and the
-/// table, texts with a zero behind each.
+/// Returns the length of the longest replacement in a map of sentencepiece: after the size of a table in bytes and the
+/// table, texts with a zero after each.
 fn longest_of(map: &str) -> u64 {
     let bytes = BASE64_STANDARD.decode(map).unwrap_or_default();
     let table = bytes.first_chunk().map_or(0, |size| u32::from_le_bytes(*size) as usize);
@@ -100,7 +100,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// No text becomes longer than is said.
+        /// Checks that no text becomes longer than the bound.
         #[test]
         fn the_bound_holds(text in "([a-c]|\\PC|\u{fdfa}|\u{1d160}|\u{4e00}|\u{130})*", steps in prop::collection::vec(steps(), 0..4)) {
             let rules = json!({ "type": "Sequence", "normalizers": steps });

@@ -1,4 +1,4 @@
-//! The tokenizer, how a prompt is read, and how a message becomes one.
+//! Tokenizer and chat template: prompts to tokens, and messages to prompts.
 
 mod chat;
 mod chat_fuel;

@@ -1,6 +1,6 @@
-//! `tokenizer_config.json`: the tokens that have a part of their own, and the chat template.
+//! Reader of `tokenizer_config.json`: special tokens and the chat template.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::tokens::TokenError;
 use crate::untrusted::json_fault;
 use serde::Deserialize;
@@ -11,40 +11,40 @@ use std::fmt;
 
 pub(super) const FILE: &str = "tokenizer_config.json";
 
-/// Bytes of the largest one that is read; models with many images or sounds among their tokens list them all here.
+/// Bytes of the largest file that is read; models with many images or sounds among their tokens list them all here.
 const MOST_BYTES: usize = 16 << 20;
 
-/// What is used of the file.
+/// Used contents of the file.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// Texts of `bos_token`, `eos_token` and their like.
+    /// Texts of `bos_token`, `eos_token` and the like.
     pub tokens: BTreeMap<String, String>,
-    /// The chat template, where it stands here.
+    /// Chat template, where it is in this file.
     pub template: Option<Template>,
 }
 
-/// A chat template, or several with names.
+/// Chat template, or several with names.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Template {
-    /// One text.
+    /// Text of the template.
     One(String),
-    /// By name.
+    /// Templates by name.
     Named(Vec<NamedTemplate>),
-    /// Something else.
+    /// Anything else.
     Other(IgnoredAny),
 }
 
-/// One of several.
+/// Chat template with a name.
 #[derive(Debug, Deserialize)]
 pub struct NamedTemplate {
-    /// What it is for; `default` for chats.
+    /// Purpose; `default` for chats.
     pub name: String,
-    /// The text.
+    /// Text of the template.
     pub template: String,
 }
 
-/// A token, as its text or with the ways in which it is special.
+/// Token, as its text or as an object with its properties.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Special {
@@ -54,11 +54,11 @@ enum Special {
 }
 
 impl Settings {
-    /// Reads the file; nothing where there is none.
+    /// Reads the file; returns empty settings where there is none.
     ///
     /// # Errors
-    /// It cannot be read, or is no JSON object.
-    pub fn read(place: &Place) -> Result<Self, TokenError> {
+    /// Fails where it cannot be read, or is no JSON object.
+    pub fn read(place: &FileSource) -> Result<Self, TokenError> {
         let Some(blob) = place.find_within(FILE, MOST_BYTES)? else { return Ok(Self::default()) };
         let wrong = |error| TokenError::Damaged { path: place.path(FILE), what: json_fault(&error) };
         serde_json::from_slice(&blob).map_err(wrong)
@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Settings {
     }
 }
 
-/// Takes what is used, and keeps nothing of the rest.
+/// Visitor that keeps the used fields alone.
 struct Fields;
 
 impl<'de> Visitor<'de> for Fields {

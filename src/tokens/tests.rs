@@ -1,7 +1,7 @@
-//! Tokenizers and templates as they are found in the wild, and as they were made to do harm.
+//! Tests of tokenizers and templates as published, and of malicious ones.
 
 use super::*;
-use crate::hub::Place;
+use crate::hub::FileSource;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -22,7 +22,7 @@ fn open(tokenizer: &Value, beside: &[(&str, &str)]) -> Result<Tokenizer, TokenEr
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
     beside.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
-    Tokenizer::open(&Place::directory(folder.path()).unwrap())
+    Tokenizer::open(&FileSource::directory(folder.path()).unwrap())
 }
 
 fn in_chat(template: &str, message: &str) -> Result<String, String> {
@@ -91,7 +91,7 @@ fn a_token_that_is_no_word_is_shown_by_its_number() {
     assert_eq!((tokenizer.text(4), tokenizer.joined(&[4, 5])), ("<4>".into(), "<4><5>".into()));
 }
 
-/// An id far beyond the others is a hole in the vocabulary and nothing to be filled.
+/// Checks that an id far beyond the others is a hole in the vocabulary, which is not filled.
 #[test]
 fn a_vocabulary_with_holes_is_read() {
     let mut holes = word_level();
@@ -160,7 +160,7 @@ fn what_templates_nest_is_paid_for_wherever_it_is_walked() {
     }
 }
 
-/// What is put in between a template's instructions changes nothing about where they lead.
+/// Checks that the filters inserted between a template's instructions do not change its result.
 #[test]
 fn templates_make_what_they_make_without_being_paid_for() {
     for template in [
@@ -182,7 +182,7 @@ fn templates_make_what_they_make_without_being_paid_for() {
     }
 }
 
-/// The crate that reads tokenizers gives up on some of them in its own way; that is an error like others here.
+/// Checks that a panic of the tokenizers crate becomes an error.
 #[test]
 fn a_tokenizer_that_breaks_on_a_text_is_an_error() {
     let mut broken = word_level();

@@ -1,7 +1,7 @@
-//! The tokenizer, and how a prompt is read.
+//! Tokenizer, and the reading of prompts with it.
 
 use crate::graph::Token;
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::tokens::growth::Rewriting;
 use crate::tokens::{ChatTemplate, Settings, TokenError, gguf};
 use crate::untrusted::{data_fault, excerpt, json_fault};
@@ -11,42 +11,42 @@ use tokenizers::{ModelWrapper, PostProcessorWrapper, Tokenizer as Inner};
 
 pub(super) const FILE: &str = "tokenizer.json";
 
-/// Bytes of the largest tokenizer that is read, some twice the largest that is published.
+/// Bytes of the largest tokenizer that is read, some twice the largest published one.
 const MOST_BYTES: usize = 64 << 20;
-/// Bytes of the longest text that is cut into tokens, which takes some hundred times as much: more than fills any
-/// model's context.
+/// Bytes of the longest text that is tokenized, which takes some hundred times the memory: more than fills any model's
+/// context.
 pub const MOST_TEXT: usize = 4 << 20;
-/// Bytes that the tokenizer may make of a text before it cuts it.
+/// Most bytes that the tokenizer may make of a text before it cuts it.
 const MOST_REWRITTEN: u64 = 16 << 20;
-/// Bytes of the longest token whose text is shown: some ten times the longest that is published.
+/// Bytes of the longest token whose text is shown: some ten times the longest published one.
 const LONGEST: usize = 4096;
-/// Bytes that the tokenizer may make of a token's text when it is shown.
+/// Most bytes that the tokenizer may make of a token's text when it is shown.
 const MOST_SHOWN: u64 = 1 << 16;
 
-/// A word of a prompt that the tokenizer does not know.
+/// Word of a prompt that the tokenizer does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownWord {
-    /// The word.
+    /// Unknown word.
     pub word: String,
-    /// The words it knows that are nearest, best first.
+    /// Nearest known words, best first.
     pub nearest: Vec<String>,
 }
 
-/// A tokenizer with its special tokens.
+/// Tokenizer with its special tokens.
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: Inner,
     /// Ids marked special, ascending.
     special: Vec<u32>,
-    /// Put in front of a prompt that does not start with a special token.
+    /// Token put in front of a prompt that does not start with a special one.
     lead: Option<u32>,
     unknown: Option<u32>,
     chat: Option<ChatTemplate>,
-    /// What a text is made into before it is cut, and what tokens are made into when they are a text again.
+    /// Rewriting rules of texts before they are cut, and of tokens when they are shown.
     rules: Rules,
 }
 
-/// The part of a tokenizer's file that tells how long it makes texts.
+/// Parts of a tokenizer's file that bound the length of its texts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Rules {
@@ -59,7 +59,7 @@ struct Rules {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Model {
-    /// Of Unigram models, the token that stands for what they do not know.
+    /// Token for unknown parts, of Unigram models.
     unk_id: Option<u32>,
 }
 
@@ -70,18 +70,18 @@ struct Added {
 }
 
 impl Rules {
-    /// Bytes of a text of `length` bytes when it is cut into tokens, at most.
+    /// Returns the most bytes of a text of `length` bytes when it is cut into tokens.
     fn normalized(&self, length: usize) -> u64 {
         self.normalizer.as_ref().map_or(length as u64, |rules| rules.bound(length as u64))
     }
 
-    /// Bytes of a token of `length` bytes when it is shown, at most.
+    /// Returns the most bytes of a token of `length` bytes when it is shown.
     fn shown(&self, length: usize) -> u64 {
         self.decoder.as_ref().map_or(length as u64, |rules| rules.bound(length as u64))
     }
 }
 
-/// Reads the rules of a tokenizer's file, and refuses those that make too much of a word.
+/// Reads the rules of a tokenizer's file, and refuses those that lengthen a word too much.
 fn rules(bytes: &[u8]) -> Result<Rules, String> {
     let mut rules: Rules = serde_json::from_slice(bytes).map_err(|error| json_fault(&error))?;
     // Added tokens are normalized while the file is read.
@@ -95,12 +95,12 @@ fn rules(bytes: &[u8]) -> Result<Rules, String> {
 }
 
 impl Tokenizer {
-    /// Opens `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` where there are any. Of a GGUF file
-    /// it rebuilds the tokenizer that its metadata describes, or opens the `tokenizer.json` beside it where it cannot.
+    /// Opens `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` where there are any. For a GGUF
+    /// file it rebuilds the tokenizer from the metadata, or opens the `tokenizer.json` beside it where it cannot.
     ///
     /// # Errors
-    /// `tokenizer.json` is missing and there is nothing to rebuild it from, or one of the files is damaged.
-    pub fn open(place: &Place) -> Result<Self, TokenError> {
+    /// Fails where `tokenizer.json` is missing and cannot be rebuilt, or one of the files is damaged.
+    pub fn open(place: &FileSource) -> Result<Self, TokenError> {
         if let Some(file) = place.gguf()? {
             match gguf::read(place, &file) {
                 Ok((content, settings)) => return Self::of(place, &file, &content, settings),
@@ -113,8 +113,8 @@ impl Tokenizer {
         Self::of(place, FILE, &blob, Settings::read(place)?)
     }
 
-    /// The tokenizer that `content` describes, which stands in `file` or was made of it.
-    fn of(place: &Place, file: &str, content: &[u8], config: Settings) -> Result<Self, TokenError> {
+    /// Builds the tokenizer that `content` describes, which is in `file` or was made from it.
+    fn of(place: &FileSource, file: &str, content: &[u8], config: Settings) -> Result<Self, TokenError> {
         let wrong =
             |what: String| TokenError::Damaged { path: place.path(file), what: format!("no tokenizer: {what}") };
         let rules = rules(content).map_err(wrong)?;
@@ -144,30 +144,30 @@ impl Tokenizer {
         Ok(Self { inner, special, lead, unknown, chat, rules })
     }
 
-    /// A user's message as the model's chat template puts it, up to where the model's answer begins.
+    /// Applies the model's chat template to a user's message, up to the start of the model's answer.
     ///
     /// # Errors
-    /// The model has no chat template, or the template refuses the message.
+    /// Fails where the model has no chat template, or the template refuses the message.
     pub fn in_chat(&self, message: &str) -> Result<String, TokenError> {
         self.chat.as_ref().ok_or(TokenError::NoChat)?.apply(message)
     }
 
-    /// Whether the model has a chat template.
+    /// Returns true where the model has a chat template.
     pub fn has_chat(&self) -> bool {
         self.chat.is_some()
     }
 
-    /// Whether there is a special token to put in front of a prompt.
+    /// Returns true where there is a special token to put in front of a prompt.
     pub fn has_lead(&self) -> bool {
         self.lead.is_some()
     }
 
-    /// Whether a token is marked special, as those are that begin and end texts.
+    /// Returns true where a token is marked special, as those are that begin and end texts.
     pub fn is_special(&self, id: u32) -> bool {
         self.special.contains(&id)
     }
 
-    /// The text of tokens that follow one another, special ones left out.
+    /// Returns the text of consecutive tokens, without special ones.
     pub fn joined(&self, ids: &[u32]) -> String {
         if ids.iter().any(|id| self.is_monstrous(*id)) {
             return ids.iter().filter(|id| !self.is_special(**id)).map(|id| self.text(*id)).collect();
@@ -175,13 +175,13 @@ impl Tokenizer {
         guarded(|| self.inner.decode(ids, true)).unwrap_or_default()
     }
 
-    /// Whether a token's text is too long to be one of a word, or would become so.
+    /// Returns true where a token's text is too long for one of a word, or would become so.
     fn is_monstrous(&self, id: u32) -> bool {
         let length = self.inner.id_to_token(id).map_or(0, |text| text.len());
         length > LONGEST || self.rules.shown(length) > MOST_SHOWN
     }
 
-    /// That a text is not too long to be cut into tokens.
+    /// Checks that a text is not too long to be tokenized.
     fn check(&self, text: &str) -> Result<(), TokenError> {
         if text.len() > MOST_TEXT {
             return Err(TokenError::TooMuch { bytes: text.len(), most: MOST_TEXT });
@@ -198,15 +198,15 @@ impl Tokenizer {
         TokenError::Unreadable { text: excerpt(text).into_owned(), what: excerpt(&error.to_string()).into_owned() }
     }
 
-    /// What is put in front of a prompt that does not start with a special token.
+    /// Returns the token put in front of a prompt that does not start with a special one.
     pub fn lead(&self) -> Option<u32> {
         self.lead
     }
 
-    /// The ids of a text, with nothing put in front.
+    /// Returns the ids of a text, with nothing put in front.
     ///
     /// # Errors
-    /// The tokenizer cannot read it.
+    /// Fails where the tokenizer cannot read it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenError> {
         self.check(text)?;
         let encoding =
@@ -214,7 +214,7 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// A token's text.
+    /// Returns a token's text.
     pub fn text(&self, id: u32) -> String {
         if self.is_monstrous(id) {
             return format!("<{id}>");
@@ -229,10 +229,10 @@ impl Tokenizer {
         Token { id, text: self.text(id) }
     }
 
-    /// The prompt as the model reads it: no special tokens added, but for one in front where it starts with none.
+    /// Tokenizes a prompt. No special tokens are added, except for one in front where it starts with none.
     ///
     /// # Errors
-    /// The text is empty, or the tokenizer cannot read it.
+    /// Fails where the text is empty, or the tokenizer cannot read it.
     ///
     /// # Examples
     /// ```
@@ -254,10 +254,10 @@ impl Tokenizer {
         Ok(ids.into_iter().map(|id| self.token(id)).collect())
     }
 
-    /// [`Tokenizer::read`], for a model of context length `limit`.
+    /// Does what [`Tokenizer::read`] does, for a model of context length `limit`.
     ///
     /// # Errors
-    /// As there; and a prompt that is longer.
+    /// Fails as [`Tokenizer::read`] does, and where the prompt is longer.
     pub fn read_within(&self, prompt: &str, limit: usize) -> Result<Vec<Token>, TokenError> {
         let tokens = self.read(prompt)?;
         if tokens.len() > limit {
@@ -266,10 +266,10 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// Ids taken as they are, for a model of context length `limit`.
+    /// Returns the tokens of these ids, for a model of context length `limit`.
     ///
     /// # Errors
-    /// There are none or too many, or one is past the vocabulary.
+    /// Fails where there are none or too many, or one is past the vocabulary.
     pub fn tokens(&self, ids: &[u32], vocab_size: usize, limit: usize) -> Result<Vec<Token>, TokenError> {
         if ids.is_empty() {
             return Err(TokenError::Empty);
@@ -283,10 +283,10 @@ impl Tokenizer {
         Ok(ids.iter().map(|id| self.token(*id)).collect())
     }
 
-    /// A target: a text that is one token, or `id:N`.
+    /// Reads a target: a text that is one token, or `id:N`.
     ///
     /// # Errors
-    /// It is no token, or several (the error shows them), or an id past the vocabulary.
+    /// Fails where it is no token, or several (the error shows them), or an id past the vocabulary.
     pub fn target(&self, text: &str, vocab_size: usize) -> Result<Token, TokenError> {
         if let Some(number) = text.strip_prefix("id:") {
             let wrong = |what: String| TokenError::Target { text: text.to_owned(), what };
@@ -309,11 +309,11 @@ impl Tokenizer {
         }
     }
 
-    /// The parts of a prompt that the tokenizer does not know, each with at most three near words. Empty for tokenizers
-    /// that can spell anything.
+    /// Returns the parts of a prompt that the tokenizer does not know, each with at most three near words. Empty for
+    /// tokenizers that can spell anything.
     ///
     /// # Errors
-    /// The tokenizer cannot read the text.
+    /// Fails where the tokenizer cannot read the text.
     pub fn unknown_words(&self, prompt: &str) -> Result<Vec<UnknownWord>, TokenError> {
         let Some(unknown) = self.unknown else { return Ok(Vec::new()) };
         self.check(prompt)?;
@@ -329,7 +329,7 @@ impl Tokenizer {
         Ok(words)
     }
 
-    /// The words that are most like one that the tokenizer does not know, at most three.
+    /// Returns the known words that are most like an unknown one, at most three.
     fn nearest(&self, word: &str) -> Vec<String> {
         let low = word.to_lowercase();
         let mut known: Vec<(f64, String)> = self
@@ -345,7 +345,7 @@ impl Tokenizer {
     }
 }
 
-/// What is wrong with a word that the tokenizer does not know.
+/// Describes an unknown word in a message.
 fn unknown(nearest: &[String]) -> String {
     match nearest {
         [] => "the tokenizer does not know it".to_owned(),
@@ -353,12 +353,12 @@ fn unknown(nearest: &[String]) -> String {
     }
 }
 
-/// Does what may panic where a tokenizer's rules are such as nobody publishes: some of them the crate has no answer to.
+/// Does work of the tokenizers crate, which panics over some contradictory rules.
 fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("its rules contradict each other".into()))
 }
 
-/// What the crate's reader finds wrong with a file.
+/// Describes the fault that the crate's reader finds in a file.
 fn fault(error: &(dyn std::error::Error + 'static)) -> String {
     error.downcast_ref::<serde_json::Error>().map_or_else(|| data_fault(&error.to_string()), json_fault)
 }

@@ -1,6 +1,6 @@
-//! Activation functions of transcoders, and the features that they leave active.
+//! Activation functions of transcoders, and active features.
 
-/// How pre-activations become activations.
+/// Activation function.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Activation {
     /// max(x, 0).
@@ -11,23 +11,23 @@ pub enum Activation {
     TopK(usize),
 }
 
-/// An active feature of one layer: a non-zero activation.
+/// Active feature of one layer: a non-zero activation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Active {
-    /// Where.
+    /// Position of the token.
     pub position: u32,
-    /// Which feature of the layer.
+    /// Index of the feature within the layer.
     pub feature: u32,
-    /// What the encoder gives.
+    /// Output of the encoder.
     pub pre_activation: f32,
-    /// What the activation function makes of it.
+    /// Output of the activation function.
     pub activation: f32,
 }
 
 impl Activation {
-    /// By how much each of one position's pre-activations `[F]` lies above what it has to exceed to be active, in place: 0
-    /// (ReLU), the feature's threshold (JumpReLU), the k-th largest of the row (TopK, which the k-th itself need not
-    /// exceed). Negative is below; infinite where everything is active.
+    /// Subtracts from each of one position's pre-activations `[F]`, in place, the value that it has to exceed to be
+    /// active: 0 (ReLU), the feature's threshold (JumpReLU), the k-th largest of the row (TopK, which the k-th itself
+    /// need not exceed). Negative is below; infinite where everything is active.
     pub fn margins(&self, row: &mut [f32]) {
         match self {
             Self::Relu => {}
@@ -41,7 +41,7 @@ impl Activation {
         }
     }
 
-    /// Activations of one position's pre-activations `[F]`, in place.
+    /// Computes the activations of one position's pre-activations `[F]`, in place.
     pub fn apply(&self, row: &mut [f32]) {
         match self {
             Self::Relu => row.iter_mut().for_each(|x| *x = x.max(0.0)),

@@ -1,52 +1,53 @@
-//! A transcoder set: encoders streamed a block at a time, decoder rows read only for active features.
+//! Transcoder set: encoders are streamed a block at a time, decoder rows read only for active features.
 
-use crate::hub::{Place, PlaceError};
+use crate::hub::{FileSource, FileSourceError};
 use crate::job::Cancel;
-use crate::model::{Entry, ModelError, ModelSpec, Precision, TensorError, Weights};
+use crate::model::{ModelError, ModelSpec, Precision, TensorError, Weights};
 use crate::parallel;
 use crate::transcoder::schema::{self, LayerFiles};
 use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
 use candle_core::{Device, Tensor};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use thiserror::Error;
 
-/// Positions up to which a product with an encoder is left to the CPU.
+/// Number of positions up to which a product with an encoder is left to the CPU.
 const FEW: usize = 64;
 
-/// A transcoder that cannot be used. Each message says what, where, and what to do.
+/// Error of a transcoder. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum TranscoderError {
-    /// A file is missing or cannot be read.
+    /// File that is missing or cannot be read.
     #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// `config.yaml` is not understood.
+    FileSource(#[from] FileSourceError),
+    /// `config.yaml` that cannot be understood.
     #[error("{path}: {what}")]
     Config {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Fault of the file.
         what: String,
     },
-    /// It was made for another model.
+    /// Transcoder that was made for another model.
     #[error(
         "transcoder {place} does not fit model {model}: {what}; give the transcoder that was trained on this model"
     )]
     OtherModel {
-        /// The transcoder's directory.
+        /// Directory of the transcoder.
         place: String,
-        /// The model's name.
+        /// Name of the model.
         model: String,
-        /// Which sizes differ.
+        /// Sizes that differ.
         what: String,
     },
-    /// A tensor is missing, has another shape, or is not finite.
+    /// Tensor that is missing, has another shape, or is not finite.
     #[error(transparent)]
     Weights(#[from] ModelError),
-    /// A tensor operation failed.
+    /// Tensor operation that failed.
     #[error(transparent)]
     Tensor(#[from] TensorError),
-    /// The work was stopped on request.
+    /// Work that was stopped on request.
     #[error(transparent)]
     Cancelled(#[from] crate::job::Cancelled),
 }
@@ -57,21 +58,23 @@ impl From<candle_core::Error> for TranscoderError {
     }
 }
 
-/// A layer's pre-activations and activations.
+/// Pre-activations and activations of a layer.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// `[P, F]`, before the activation function.
+    /// Pre-activations, `[P, F]`.
     pub pre_activations: Vec<f32>,
-    /// Features of the layer, `F`.
+    /// Number of features of the layer, `F`.
     pub n_features: usize,
 }
 
-/// A transcoder set for a model of `L` layers and width `d`; `F` features a layer.
+/// Transcoder set for a model of `L` layers and width `d`; `F` features a layer.
 #[derive(Debug)]
 pub struct Transcoder {
-    /// What its `config.yaml` says.
+    /// Contents of its `config.yaml`.
     pub config: TranscoderConfig,
-    place: Place,
+    /// Model that it was trained for: the one it names, else the one that it was opened for.
+    trained_on: String,
+    place: FileSource,
     d_model: usize,
     n_layers: usize,
     layers: Vec<Layer>,
@@ -88,8 +91,8 @@ impl Transcoder {
     /// Opens a transcoder directory: circuit-tracer's layout, or one of GemmaScope's. Nothing large is read yet.
     ///
     /// # Errors
-    /// It is incomplete or damaged, or its sizes are not those of the model.
-    pub fn open(place: &Place, model: &ModelSpec) -> Result<Self, TranscoderError> {
+    /// Fails where it is incomplete or damaged, or its sizes are not those of the model.
+    pub fn open(place: &FileSource, model: &ModelSpec) -> Result<Self, TranscoderError> {
         let config = TranscoderConfig::read(place)?;
         let other = |what: String| TranscoderError::OtherModel { place: place.name(), model: model.name.clone(), what };
         let files = schema::open(place, &config)?;
@@ -101,18 +104,55 @@ impl Transcoder {
                         nothing between them";
             return Err(other(what.to_owned()));
         }
+        if config.feature_input_hook == FeatureInput::Normalized && model.layout.mlp_norm.is_none() {
+            let what = "it reads ln2.hook_normalized, and the model has no norm in front of its MLPs; mlp.hook_in is what \
+                        they read";
+            return Err(other(what.to_owned()));
+        }
         if files.len() != model.n_layers {
             return Err(other(format!("it has {} layers, the model has {}", files.len(), model.n_layers)));
         }
-        let mut set =
-            Self { config, place: place.clone(), d_model: model.d_model, n_layers: model.n_layers, layers: Vec::new() };
-        for files in files {
-            if let Some([rows, columns]) = files.encoder.get(&files.names.encoder).map(Entry::shape) {
-                let width = if files.names.encoder_by_input { rows } else { columns };
-                if *width != model.d_model {
-                    return Err(other(format!("its encoders have width {width}, the model has {}", model.d_model)));
-                }
+        let width = |files: &LayerFiles| {
+            let [rows, columns] = files.encoder.get(&files.names.encoder)?.shape() else { return None };
+            Some(if files.names.encoder_by_input { *rows } else { *columns })
+        };
+        if let Some(width) = files.iter().filter_map(width).find(|width| *width != model.d_model) {
+            return Err(other(format!("its encoders have width {width}, the model has {}", model.d_model)));
+        }
+        let trained_on = config.model_name.clone().unwrap_or_else(|| model.name.clone());
+        Self::checked(place, config, files, model.d_model, trained_on)
+    }
+
+    /// Opens a transcoder directory without a model.
+    ///
+    /// # Errors
+    /// Fails where it is incomplete or damaged.
+    pub fn alone(place: &FileSource) -> Result<Self, TranscoderError> {
+        let config = TranscoderConfig::read(place)?;
+        let files = schema::open(place, &config)?;
+        let d_model = match files.first().map(|first| (first, first.encoder.get(&first.names.decoder_bias))) {
+            Some((_, Some(bias))) => bias.shape().iter().product(),
+            Some((first, None)) => return Err(first.encoder.missing(&first.names.decoder_bias).into()),
+            None => {
+                let what = "it has no layers; give the folder that holds its layers' files".to_owned();
+                return Err(TranscoderError::Config { path: place.name(), what });
             }
+        };
+        let trained_on = config.model_name.clone().unwrap_or_default();
+        Self::checked(place, config, files, d_model, trained_on)
+    }
+
+    /// Creates the set of these files, after a check of their shapes.
+    fn checked(
+        place: &FileSource,
+        config: TranscoderConfig,
+        files: Vec<LayerFiles>,
+        d_model: usize,
+        trained_on: String,
+    ) -> Result<Self, TranscoderError> {
+        let (place, n_layers) = (place.clone(), files.len());
+        let mut set = Self { config, trained_on, place, d_model, n_layers, layers: Vec::with_capacity(n_layers) };
+        for files in files {
             let activation = set.read_activation(&files)?;
             let has_skip = files.encoder.get(&files.names.skip).is_some();
             set.layers.push(Layer { files, activation, has_skip });
@@ -128,16 +168,30 @@ impl Transcoder {
     fn read_activation(&self, files: &LayerFiles) -> Result<Activation, TranscoderError> {
         let threshold = &files.names.threshold;
         let has_threshold = files.encoder.get(threshold).is_some();
-        match (self.config.k, has_threshold, self.config.activation.as_deref()) {
-            (Some(k), false, _) => Ok(Activation::TopK(k)),
-            (None, true, None | Some("jumprelu")) => {
-                Ok(Activation::JumpRelu(files.encoder.read(threshold, &[files.n_features])?))
+        let (said, stored) = (self.config.k, files.encoder.count(files.names.top_k)?);
+        match (self.config.activation.as_deref(), said.or(stored), has_threshold) {
+            (None | Some("topk"), Some(k @ 1..), false) if stored.is_none_or(|stored| stored == k) => {
+                Ok(Activation::TopK(k))
             }
-            (None, false, None | Some("relu")) => Ok(Activation::Relu),
-            (k, _, activation) => Err(self.wrong(format!(
-                "config.yaml says activation {} and k {k:?}, and the tensors {} thresholds",
+            (None | Some("topk"), Some(1..), false) => Err(self.wrong(format!(
+                "k is {said:?} by its configuration and {stored:?} in its files; leave out which is wrong, or give the right \
+                 one as --topk K"
+            ))),
+            (Some("topk"), None, false) => Err(self.wrong(
+                "its activation is topk, and neither config.yaml nor its files say how many features are kept (k); give \
+                 --topk K"
+                    .to_owned(),
+            )),
+            (None | Some("jumprelu"), None, true) => {
+                Ok(Activation::JumpRelu(files.encoder.read(threshold, &files.threshold_shape())?))
+            }
+            (None | Some("relu"), None, false) => Ok(Activation::Relu),
+            (activation, k, _) => Err(self.wrong(format!(
+                "activation {}, k {} and tensors with {} thresholds do not go together; --transcoder-option activation=NAME \
+                 says which it is",
                 activation.unwrap_or("absent"),
-                if has_threshold { "hold" } else { "hold no" },
+                k.map_or_else(|| "absent".to_owned(), |k| k.to_string()),
+                if has_threshold { "" } else { "no" },
             ))),
         }
     }
@@ -158,15 +212,22 @@ impl Transcoder {
         self.layers[layer].files.decoder_shape(self.config.model_kind, layer, self.n_layers, self.d_model)
     }
 
-    /// SHA-256 of the set's files; see [`Place::hashes`].
+    /// Returns the SHA-256 of the set's files; see [`FileSource::hashes`].
     ///
     /// # Errors
-    /// A file cannot be read.
+    /// Fails where a file cannot be read.
     pub fn hashes(&self) -> Result<BTreeMap<String, String>, TranscoderError> {
-        Ok(self.place.hashes(&schema::listed(&self.place, &self.config)?)?)
+        let mut hashes = self.place.hashes(&schema::listed(&self.place, &self.config)?)?;
+        // The user's options change the numbers as the configuration does.
+        let said = self.place.said().words();
+        if !said.is_empty() {
+            let digest = Sha256::digest(said.join("\n"));
+            hashes.insert("what was said of it".to_owned(), digest.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        Ok(hashes)
     }
 
-    /// Bytes that compressed weights will take beside what is held, once they are read.
+    /// Returns the bytes that compressed weights will take once they are unpacked.
     pub fn to_unpack(&self) -> u64 {
         let of_layer = |layer: &Layer| {
             layer.files.encoder.to_unpack() + layer.files.decoder.as_ref().map_or(0, Weights::to_unpack)
@@ -174,32 +235,45 @@ impl Transcoder {
         self.layers.iter().map(of_layer).sum()
     }
 
-    /// Layers, `L`.
+    /// Returns the number of layers, `L`.
     pub fn n_layers(&self) -> usize {
         self.n_layers
     }
 
-    /// Features of a layer, `F`.
+    /// Returns the number of features of a layer, `F`.
     pub fn n_features(&self, layer: usize) -> usize {
         self.layers[layer].files.n_features
     }
 
-    /// What the set is called: its `scan`, else its directory.
+    /// Returns the model that it was trained for: the one it names, else the one that it was opened for.
+    pub fn trained_on(&self) -> &str {
+        &self.trained_on
+    }
+
+    /// Returns the number of features that a position of a layer keeps, where its activation function is TopK.
+    pub fn top_k(&self, layer: usize) -> Option<usize> {
+        match self.layers[layer].activation {
+            Activation::TopK(k) => Some(k),
+            Activation::Relu | Activation::JumpRelu(_) => None,
+        }
+    }
+
+    /// Returns the name of the set: its `scan`, else its directory.
     pub fn name(&self) -> String {
         if self.config.scan.is_empty() { self.place.name() } else { self.config.scan.clone() }
     }
 
-    /// Where its features read.
+    /// Returns the hook of its feature input.
     pub fn input(&self) -> FeatureInput {
         self.config.feature_input_hook
     }
 
-    /// Where its features write.
+    /// Returns the hook of its feature output.
     pub fn output(&self) -> FeatureOutput {
         self.config.feature_output_hook
     }
 
-    /// The layers that features of `layer` write into.
+    /// Returns the layers that features of `layer` write into.
     pub fn writes_to(&self, layer: usize) -> Range<usize> {
         match self.config.model_kind {
             Kind::PerLayer => layer..layer + 1,
@@ -207,11 +281,11 @@ impl Transcoder {
         }
     }
 
-    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc, in f32 whatever the model computes in. On the CPU
-    /// where there are few rows: such a product is bound by reading the encoder. With more of them, where `x` is.
+    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc, in f32 whatever the model computes in. On the
+    /// CPU where there are few rows, since such a product is bound by reading the encoder; else on the device of `x`.
     ///
     /// # Errors
-    /// A weight is not finite, or the work was stopped.
+    /// Fails where a weight is not finite, or the work was stopped.
     pub fn encode(&self, layer: usize, x: &Tensor, cancel: &Cancel) -> Result<Encoded, TranscoderError> {
         let files = &self.layers[layer].files;
         let (f, name, shape) = (files.n_features, &files.names.encoder, files.encoder_shape(self.d_model));
@@ -234,7 +308,7 @@ impl Transcoder {
         Ok(Encoded { pre_activations, n_features: f })
     }
 
-    /// Activations `[P, F]` of a layer; the first `zeroed` positions are 0.
+    /// Returns the activations `[P, F]` of a layer; the first `zeroed` positions are 0.
     pub fn activations(&self, layer: usize, encoded: &Encoded, zeroed: usize) -> Vec<f32> {
         let mut out = encoded.pre_activations.clone();
         let size = out.len();
@@ -249,7 +323,7 @@ impl Transcoder {
         out
     }
 
-    /// By how much each pre-activation `[P, F]` of a layer lies above what it has to exceed; see [`Activation::margins`].
+    /// Returns the margin of each pre-activation `[P, F]` of a layer; see [`Activation::margins`].
     pub fn margins(&self, layer: usize, encoded: &Encoded) -> Vec<f32> {
         let mut out = encoded.pre_activations.clone();
         let size = out.len();
@@ -258,7 +332,7 @@ impl Transcoder {
         out
     }
 
-    /// The active features of a layer by position, then feature; none at the first `zeroed` positions.
+    /// Returns the active features of a layer by position, then feature; none at the first `zeroed` positions.
     pub fn active(&self, layer: usize, encoded: &Encoded, zeroed: usize) -> Vec<Active> {
         let width = encoded.n_features.max(1);
         let rows: Vec<(usize, &[f32])> = encoded.pre_activations.chunks(width).enumerate().skip(zeroed).collect();
@@ -280,18 +354,18 @@ impl Transcoder {
         found.concat()
     }
 
-    /// A feature's encoder row, `[d]`, and bias.
+    /// Returns a feature's encoder row, `[d]`, and bias.
     ///
     /// # Errors
-    /// It is not finite.
+    /// Fails where a number is not finite.
     pub fn encoder_row(&self, layer: usize, feature: usize) -> Result<(Vec<f32>, f32), TranscoderError> {
         Ok(self.encoder_rows(layer, &[feature])?.swap_remove(0))
     }
 
-    /// Encoder rows `[d]` of features of a layer, and their biases, read in one pass.
+    /// Returns the encoder rows `[d]` of features of a layer, and their biases, read in one pass.
     ///
     /// # Errors
-    /// One is not finite.
+    /// Fails where a number is not finite.
     pub fn encoder_rows(&self, layer: usize, features: &[usize]) -> Result<Vec<(Vec<f32>, f32)>, TranscoderError> {
         let files = &self.layers[layer].files;
         let (f, d, shape) = (files.n_features, self.d_model, files.encoder_shape(self.d_model));
@@ -318,11 +392,11 @@ impl Transcoder {
         Ok(rows)
     }
 
-    /// What a feature of `layer` writes into each layer of [`Transcoder::writes_to`] when its activation is 1:
+    /// Returns the decoder rows of a feature of `layer` into each layer of [`Transcoder::writes_to`]:
     /// `[layers written, d]`, row after row.
     ///
     /// # Errors
-    /// It is not finite.
+    /// Fails where a number is not finite.
     pub fn decoder_rows(&self, layer: usize, feature: usize) -> Result<Vec<f32>, TranscoderError> {
         let shape = self.decoder_shape(layer);
         let mut rows = vec![0.0; shape[1..].iter().product()];
@@ -334,14 +408,14 @@ impl Transcoder {
         Ok(rows)
     }
 
-    /// What a feature of `layer` writes into layer `to` when its activation is 1, into `out` `[d]`. For many features of a
-    /// layer, after which [`Transcoder::release_decoders`] gives the memory back.
+    /// Reads the decoder row of a feature of `layer` into layer `to`, into `out` `[d]`. For many features of a layer,
+    /// after which [`Transcoder::release_decoders`] releases the pages.
     ///
     /// # Errors
-    /// It is not finite.
+    /// Fails where a number is not finite.
     ///
     /// # Panics
-    /// Where the feature does not write into that layer.
+    /// Panics where the feature does not write into that layer.
     pub fn decoder_row(&self, layer: usize, feature: usize, to: usize, out: &mut [f32]) -> Result<(), TranscoderError> {
         assert!(self.writes_to(layer).contains(&to), "the feature writes into the layer");
         let files = &self.layers[layer].files;
@@ -351,30 +425,48 @@ impl Transcoder {
         Ok(())
     }
 
-    /// Gives the pages of a layer's decoders back to the system.
+    /// Returns the sum of a feature's decoder rows over the layers that it writes into, for features of one layer:
+    /// `[d]`, one after another.
+    ///
+    /// # Errors
+    /// Fails where a number is not finite.
+    pub fn written(&self, layer: usize, features: &[usize]) -> Result<Vec<f32>, TranscoderError> {
+        let d = self.d_model;
+        let (mut sums, mut row) = (vec![0.0f32; features.len() * d], vec![0.0f32; d]);
+        for (sum, feature) in sums.chunks_mut(d).zip(features) {
+            for to in self.writes_to(layer) {
+                self.decoder_row(layer, *feature, to, &mut row)?;
+                sum.iter_mut().zip(&row).for_each(|(s, w)| *s += w);
+            }
+        }
+        self.release_decoders(layer);
+        Ok(sums)
+    }
+
+    /// Releases the pages of a layer's decoders.
     pub fn release_decoders(&self, layer: usize) {
         let files = &self.layers[layer].files;
         files.decoder().release_all(&files.names.decoder);
     }
 
-    /// The constant that a layer's reconstruction adds, `[d]`.
+    /// Returns the decoder bias of a layer, `[d]`.
     ///
     /// # Errors
-    /// It is not finite.
+    /// Fails where a number is not finite.
     pub fn decoder_bias(&self, layer: usize) -> Result<Vec<f32>, TranscoderError> {
         let files = &self.layers[layer].files;
         Ok(files.encoder.read(&files.names.decoder_bias, &[self.d_model])?)
     }
 
-    /// Whether a layer has a skip connection.
+    /// Returns true where a layer has a skip connection.
     pub fn has_skip(&self, layer: usize) -> bool {
         self.layers[layer].has_skip
     }
 
-    /// The skip connection of a layer as `[d out, d in]`: it adds `x @ skip^T` to the feature output.
+    /// Returns the skip connection of a layer as `[d out, d in]`: it adds `x @ skip^T` to the feature output.
     ///
     /// # Errors
-    /// It is not finite.
+    /// Fails where a number is not finite.
     pub fn skip(&self, layer: usize, device: &Device) -> Result<Option<Tensor>, TranscoderError> {
         let Layer { files, has_skip, .. } = &self.layers[layer];
         if !has_skip {

@@ -1,28 +1,23 @@
-//! What the screen shows: all of its state.
+//! State of the full-screen program.
 
 use crate::job::Progress;
-use crate::service::library::FeatureSet;
-use crate::service::tracing::Tracer;
+use crate::tui::act::ThresholdsAtHand;
 use crate::tui::circuit::Circuit;
+use crate::tui::dialogs::{Dialog, Dialogs};
 use crate::tui::effect::Effect;
 use crate::tui::features::Features;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
-use crate::tui::message::Msg;
-use crate::tui::popup::{
-    browse::Browse, compare::Compare, contexts::Contexts, export::Export, fetch::Fetch, filter::FilterPrompt,
-    help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
-    start::Start, why::Reasons,
-};
-use crate::tui::shelf::Shelf;
+use crate::tui::runtime::jobs::{Jobs, RequestId, Update};
+use crate::tui::runtime::sessions::Sessions;
 use crate::tui::subgraph::Weighing;
+use crate::tui::tabs::Tabs;
 use crate::tui::theme::Look;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The panes that can have the focus, in the order in which Tab visits them.
+/// Panes that can have the focus, in the order in which Tab visits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pane {
     /// The link graph.
@@ -30,34 +25,34 @@ pub enum Pane {
     Graph,
     /// The list of connections.
     Connections,
-    /// What the selected node is.
+    /// Description of the selected node.
     Detail,
-    /// The circuit of a node, unrolled.
+    /// Tree of a node's circuit, unrolled.
     Tree,
-    /// What is pinned.
+    /// Drawing of the pinned nodes.
     Subgraph,
-    /// What the selected feature fires on.
+    /// Activations and contexts of the selected feature.
     Feature,
 }
 
 impl Pane {
-    /// All of them.
+    /// All panes.
     pub const ALL: [Self; 6] =
         [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph, Self::Feature];
 
-    /// Where its own keys work.
+    /// Returns the context in which the pane's own keys work.
     pub fn context(self) -> Context {
         match self {
-            Self::Graph => Context::Graph,
-            Self::Connections => Context::Connections,
-            Self::Detail => Context::Detail,
-            Self::Tree => Context::Tree,
-            Self::Subgraph => Context::Subgraph,
-            Self::Feature => Context::Feature,
+            Self::Graph => Context::GRAPH,
+            Self::Connections => Context::CONNECTIONS,
+            Self::Detail => Context::DETAIL,
+            Self::Tree => Context::TREE,
+            Self::Subgraph => Context::SUBGRAPH,
+            Self::Feature => Context::FEATURE,
         }
     }
 
-    /// What its frame says.
+    /// Returns the title in the pane's frame.
     pub fn title(self) -> &'static str {
         match self {
             Self::Graph => "graph",
@@ -70,122 +65,65 @@ impl Pane {
     }
 }
 
-/// What lies over the panes.
-pub enum Popup {
-    /// The prompt, being edited.
-    Prompt(Prompt),
-    /// Every key.
-    Help(Help),
-    /// A list from which something is picked.
-    Picker(Picker),
-    /// A question that is answered in a line.
-    Question(Question),
-    /// The notes on the graph.
-    Notes(Notes),
-    /// Supernodes that are proposed.
-    Proposals(Proposals),
-    /// Paths between two nodes.
-    Paths(Paths),
-    /// The filter, being written.
-    Filter(FilterPrompt),
-    /// An export, being chosen.
-    Export(Box<Export>),
-    /// The models to choose from.
-    Start(Start),
-    /// What a feature fires on, on the whole screen.
-    Contexts(Contexts),
-    /// Features without a graph.
-    Browse(Box<Browse>),
-    /// May the hub be asked for single features?
-    Consent {
-        /// Whose they are.
-        features: FeatureSet,
-        /// As a part of what.
-        set: String,
-    },
-    /// May labels and contexts of the kept features be fetched?
-    Fetch(Box<Fetch>),
-    /// The interventions on the graph.
-    Interventions,
-    /// Why features fire or do not.
-    Why(Box<Reasons>),
-    /// Two graphs beside each other.
-    Compare(Box<Compare>),
-    /// Whether the graph is true.
-    Truth,
-    /// A connection, split by attention heads.
-    Heads,
-    /// Leave though something is not saved?
-    Unsaved,
-}
-
-/// A line for the person, until the next key.
+/// Line for the user, shown until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What it says.
+    /// Text of the line.
     pub text: String,
-    /// Whether something went wrong.
+    /// True where something went wrong.
     pub alert: bool,
 }
 
-/// A message, and the prompt that the chat template made of it.
+/// Message, and the prompt that the chat template made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// As it was typed.
+    /// Message as typed.
     pub typed: String,
-    /// As it is traced.
+    /// Prompt as traced.
     pub prompt: String,
 }
 
-/// A trace, or the opening of one, that is under way.
+/// Trace or opening of a graph that is under way.
 pub struct Busy {
-    /// Tells its answer from stale ones.
-    pub generation: u64,
-    /// What is traced.
+    /// The request.
+    pub id: RequestId,
+    /// Prompt that is traced.
     pub prompt: String,
-    /// How far it is.
+    /// Progress as last reported.
     pub progress: Progress,
-    /// Units done in a second, once that can be told.
+    /// Units done in a second; `None` until that can be told.
     pub rate: Option<f64>,
-    /// It was asked to stop.
+    /// True once the work was asked to stop.
     pub stopping: bool,
-    /// The number of the circuit that it goes on with.
-    continues: Option<u64>,
-    /// When its count began, and where.
+    /// Id of the graph that the work goes on with.
+    continues: Option<RequestId>,
+    /// Time at which the present count began, and the count at that time.
     since: Option<(Instant, u64)>,
 }
 
 impl Busy {
-    /// Work that has just been asked for.
-    pub fn new(generation: u64, prompt: String) -> Self {
-        Self {
-            generation,
-            prompt,
-            progress: Progress::default(),
-            rate: None,
-            stopping: false,
-            continues: None,
-            since: None,
-        }
+    /// Creates work that has just been asked for.
+    pub fn new(id: RequestId, prompt: String) -> Self {
+        Self { id, prompt, progress: Progress::default(), rate: None, stopping: false, continues: None, since: None }
     }
 
-    /// Work that goes on with the circuit of this number.
-    pub fn going_on(generation: u64, prompt: String, circuit: u64) -> Self {
-        Self { continues: Some(circuit), ..Self::new(generation, prompt) }
+    /// Creates work that goes on with the graph of this id.
+    pub fn going_on(id: RequestId, prompt: String, graph: RequestId) -> Self {
+        Self { continues: Some(graph), ..Self::new(id, prompt) }
     }
 
-    /// The number of the circuit that it makes, or goes on with.
-    pub fn circuit(&self) -> u64 {
-        self.continues.unwrap_or(self.generation)
+    /// Returns the id of the graph that the work makes or goes on with: that of the request that made the graph.
+    pub fn graph(&self) -> RequestId {
+        self.continues.unwrap_or(self.id)
     }
 
-    /// Takes note of how far it is at `now`.
+    /// Takes note of the progress at `now`, and computes the rate.
     pub fn hear(&mut self, progress: Progress, now: Instant) {
         match self.since {
             // Rows and rankings take turns in one count; other phases begin anew.
             Some((since, done)) if progress.total == self.progress.total && progress.done >= self.progress.done => {
                 let passed = now.duration_since(since);
-                // Less than a second says little.
+                // Less than a second gives no reliable rate.
                 if passed >= Duration::from_secs(1) && progress.done > done {
                     self.rate = Some((progress.done - done) as f64 / passed.as_secs_f64());
                 }
@@ -199,83 +137,80 @@ impl Busy {
     }
 }
 
-/// All of it. Only `update` and what it calls change it.
+/// Whole state of the program. Only `update` and what it calls change it.
 pub struct State {
     /// Colours and signs.
     pub look: Look,
     /// Cells and lines of the terminal.
     pub size: (u16, u16),
-    /// Who traces; `None` where there is no model.
-    pub tracer: Option<Arc<dyn Tracer>>,
+    /// Jobs on threads, and the services that they use.
+    pub jobs: Jobs<Self>,
+    /// Writer of sessions.
+    pub sessions: Sessions,
     /// The graph on the screen.
     pub circuit: Option<Circuit>,
-    /// What is under way.
+    /// Trace or opening that is under way.
     pub busy: Option<Busy>,
-    /// The last message that was traced: what to edit where its prompt is to be edited.
+    /// Message that was traced last: it is edited where its prompt is to be edited.
     pub message: Option<Message>,
-    /// Which pane has the focus.
+    /// Pane that has the focus.
     pub focus: Pane,
-    /// Who shares a place with whom, and who has all of the room.
+    /// Arrangement of the panes, and whether one is zoomed.
     pub windows: Windows,
-    /// Whether the mouse works here. Else the terminal has it, and its own selection of text works.
+    /// True where the mouse works here. Else the terminal has it, and its own selection of text works.
     pub mouse: bool,
-    /// The first line of the detail that is shown.
+    /// First line of the detail that is shown.
     pub detail_scroll: usize,
-    /// What features fire on, as far as it is known.
+    /// Details of features, as far as they were read.
     pub features: Features,
-    /// What lies over the panes.
-    pub popup: Option<Popup>,
-    /// The first key of two was pressed: where the second is looked up.
+    /// Dialogs over the panes.
+    pub dialogs: Dialogs,
+    /// Context in which the second key of two is looked up, once the first was pressed.
     pub prefix: Option<Context>,
     /// The filters that were applied, oldest first.
     pub filter_history: Vec<String>,
     /// The graphs that are open and not on the screen.
-    pub shelf: Shelf,
-    /// The file that the graph on the screen is, or was to be, opened from, where it was one of several.
+    pub tabs: Tabs,
+    /// File that the graph on the screen is, or was to be, opened from, where several were given.
     pub file: Option<PathBuf>,
-    /// Whether sessions are read and saved.
+    /// True where sessions are read and saved.
     pub remembers: bool,
-    /// The number of the session that is being read.
-    pub remembering: Option<u64>,
-    /// Keys that wait for it.
+    /// Keys that wait for a session that is being read.
     pub held: Vec<Key>,
-    /// The files of the graphs that were opened, by the number of their circuit.
-    pub files: HashMap<u64, PathBuf>,
-    /// Those of them that were picked from the list of recent ones: the model at hand may be another.
-    pub picked: HashSet<u64>,
-    /// Why sessions are not saved; empty where all are.
+    /// The files of the graphs that were opened, by the graph's id.
+    pub files: HashMap<RequestId, PathBuf>,
+    /// Ids among `files` of graphs picked from the list of recent ones: the model at hand may be another.
+    pub picked: HashSet<RequestId>,
+    /// Reasons why sessions are not saved; empty where all are.
     pub unsaved: Vec<String>,
-    /// A line for the person.
+    /// Line for the user.
     pub notice: Option<Notice>,
-    /// Counts the frames of the sign for work that goes on.
+    /// Count of the frames of the sign for work that goes on.
     pub ticks: usize,
-    /// The number of the newest answer that is waited for, of any kind.
-    pub generation: u64,
-    /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
-    pub pruning: Option<u64>,
-    /// Labels and contexts that are being fetched, and the number of the circuit whose features these are.
-    pub fetching: Option<(Busy, u64)>,
-    /// What was asked to be weighed last.
+    /// Thresholds at which graphs are pruned.
+    pub thresholds: ThresholdsAtHand,
+    /// Labels and contexts that are being fetched, and the id of the graph whose features these are.
+    pub fetching: Option<(Busy, RequestId)>,
+    /// Request for the weight of the pinned nodes that was made last.
     pub weighing: Option<Weighing>,
-    /// The stability that was asked for last: the number of the question, and of the circuit.
-    pub standing: Option<(u64, u64)>,
-    /// The number of the circuit on the screen; answers about another are stale.
-    pub circuit_generation: u64,
-    /// A graph that has to wait until a popup about the one on the screen is closed.
-    pub held_back: Option<Msg>,
-    /// What is to be done outside, in order.
+    /// The id of the graph on the screen.
+    pub graph_id: RequestId,
+    /// A graph that has to wait until a dialog about the one on the screen is closed.
+    pub held_back: Option<Update<Self>>,
+    /// Effects to be applied to the terminal, in order.
     pub effects: Vec<Effect>,
-    /// The screen shows something else than the state.
+    /// True where the screen does not show the present state.
     pub dirty: bool,
 }
 
 impl State {
-    /// An empty screen.
-    pub fn new(look: Look, size: (u16, u16), tracer: Option<Arc<dyn Tracer>>) -> Self {
+    /// Creates the state of an empty screen.
+    pub fn new(look: Look, size: (u16, u16), jobs: Jobs<Self>, sessions: Sessions) -> Self {
         Self {
             look,
             size,
-            tracer,
+            jobs,
+            sessions,
             circuit: None,
             busy: None,
             message: None,
@@ -284,77 +219,54 @@ impl State {
             mouse: false,
             detail_scroll: 0,
             features: Features::default(),
-            popup: None,
+            dialogs: Dialogs::default(),
             prefix: None,
             filter_history: Vec::new(),
-            shelf: Shelf::default(),
+            tabs: Tabs::default(),
             file: None,
             remembers: false,
-            remembering: None,
             held: Vec::new(),
             files: HashMap::new(),
             picked: HashSet::new(),
             unsaved: Vec::new(),
             notice: None,
             ticks: 0,
-            generation: 0,
-            pruning: None,
+            thresholds: ThresholdsAtHand::default(),
             fetching: None,
             weighing: None,
-            standing: None,
-            circuit_generation: 0,
+            graph_id: RequestId::default(),
             held_back: None,
             effects: Vec::new(),
             dirty: true,
         }
     }
 
-    /// Where keys go.
+    /// Returns the context in which keys are looked up.
     pub fn context(&self) -> Context {
         if let Some(prefix) = self.prefix {
             return prefix;
         }
-        match &self.popup {
-            Some(Popup::Prompt(_)) => Context::Prompt,
-            Some(Popup::Help(_)) => Context::Help,
-            Some(Popup::Picker(_)) => Context::Picker,
-            Some(Popup::Question(_)) => Context::Question,
-            Some(Popup::Notes(_)) => Context::Notes,
-            Some(Popup::Proposals(_)) => Context::Proposals,
-            Some(Popup::Paths(_)) => Context::Paths,
-            Some(Popup::Filter(_)) => Context::Filter,
-            Some(Popup::Export(_)) => Context::Export,
-            Some(Popup::Start(start)) => start.context(),
-            Some(Popup::Contexts(contexts)) => contexts.context(),
-            Some(Popup::Browse(browse)) => browse.context(),
-            Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved) => Context::Ask,
-            Some(Popup::Interventions) => Context::Interventions,
-            Some(Popup::Why(reasons)) => reasons.context(),
-            Some(Popup::Compare(_)) => Context::Compare,
-            Some(Popup::Truth) => Context::Truth,
-            Some(Popup::Heads) => Context::Heads,
-            None => self.focus.context(),
-        }
+        self.dialogs.top().map_or_else(|| self.focus.context(), Dialog::context)
     }
 
-    /// Where the panes are; `None` on a terminal that is too small for any.
+    /// Returns the areas of the panes; `None` on a terminal that is too small for any.
     pub fn panes(&self) -> Option<Panes> {
         layout(self.size, self.focus, &self.windows)
     }
 
-    /// Says something to the person.
+    /// Shows the user a line.
     pub fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), alert: false });
     }
 
-    /// Says that something went wrong.
+    /// Shows the user a line that says that something went wrong.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), alert: true });
     }
 
-    /// A number for a new question.
-    pub fn next_generation(&mut self) -> u64 {
-        self.generation += 1;
-        self.generation
+    /// Returns true where a dialog holds nodes of the graph on the screen, or answers about it: another graph waits
+    /// until it is closed.
+    pub fn shows_nodes(&self) -> bool {
+        self.dialogs.top().is_some_and(Dialog::shows_nodes)
     }
 }

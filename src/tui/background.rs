@@ -1,4 +1,4 @@
-//! What stands behind the text, as the terminal itself says (OSC 11).
+//! Detection of the terminal's background, by asking the terminal itself (OSC 11).
 //!
 //! Nothing waits for the answer: it comes among the keys, at any time or never, and is picked out there. Keys that are
 //! typed before, after or instead of it go on as they came.
@@ -6,17 +6,17 @@
 use crate::tui::keymap::{Code, Key};
 use crate::tui::theme::Ground;
 
-/// Asks the terminal for its background.
+/// Sequence that asks the terminal for its background.
 pub const QUERY: &str = "\x1b]11;?\x07";
 
-/// What an answer starts with, as keys: the two bytes of `ESC ]` are read as `Alt-]`.
+/// First key of an answer: the two bytes of `ESC ]` are read as `Alt-]`.
 const START: Key = Key { code: Code::Char(']'), ctrl: false, alt: true };
 /// `BEL` and `ESC \`, one of which ends it.
 const ENDS: [Key; 2] =
     [Key { code: Code::Char('g'), ctrl: true, alt: false }, Key { code: Code::Char('\\'), ctrl: false, alt: true }];
-/// What all answers have in common.
+/// Beginning of every answer's text.
 const HEAD: &str = "11;rgb";
-/// An answer is no longer than `11;rgba:ffff/ffff/ffff/ffff`.
+/// Most characters of an answer: `11;rgba:ffff/ffff/ffff/ffff`.
 const LONGEST: usize = 27;
 
 /// Picks the terminal's answer out of what is typed.
@@ -26,17 +26,17 @@ pub struct Answers {
     held: Vec<Key>,
 }
 
-/// What became of a key.
+/// Result of hearing a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// These are keys, in their order; none while an answer may be coming.
+    /// Keys that are no answer, in their order; none while an answer may be coming.
     Keys(Vec<Key>),
-    /// The terminal answered.
+    /// Background that the terminal answered.
     Ground(Ground),
 }
 
 impl Answers {
-    /// Hears the next key.
+    /// Takes the next key, and returns the keys or the answer that it completes.
     pub fn hear(&mut self, key: Key) -> Heard {
         if self.held.is_empty() {
             return match key {
@@ -59,19 +59,19 @@ impl Answers {
         Heard::Keys(if goes_on { Vec::new() } else { self.give_up() })
     }
 
-    /// Whether keys are held that an answer may begin with: one comes in one piece, so that they are no answer where
-    /// nothing follows them soon.
+    /// Returns true where keys are held that an answer may begin with. An answer comes in one piece, so they are none
+    /// where nothing follows them soon.
     pub fn is_held(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// The keys that turned out to be no answer.
+    /// Returns the held keys, which turned out to be no answer.
     pub fn give_up(&mut self) -> Vec<Key> {
         std::mem::take(&mut self.held)
     }
 }
 
-/// Whether an answer can begin with `text` and `c`.
+/// Returns true where an answer can begin with `text` and `c`.
 fn may_begin(text: &str, c: char) -> bool {
     match HEAD.chars().nth(text.len()) {
         Some(expected) => c == expected,
@@ -79,7 +79,7 @@ fn may_begin(text: &str, c: char) -> bool {
     }
 }
 
-/// Light or dark, of `11;rgb:RRRR/GGGG/BBBB` with one to four hexadecimal digits each, or of `rgba:`.
+/// Reads light or dark from `11;rgb:RRRR/GGGG/BBBB` with one to four hexadecimal digits each, or from `rgba:`.
 fn ground(answer: &str) -> Option<Ground> {
     let (_, channels) = answer.strip_prefix(HEAD)?.split_once(':')?;
     let channels: Option<Vec<f64>> = channels.split('/').map(channel).collect();
@@ -92,7 +92,7 @@ fn ground(answer: &str) -> Option<Ground> {
     Some(if luma > 0.5 { Ground::Light } else { Ground::Dark })
 }
 
-/// A share of full brightness.
+/// Reads a colour channel as a share of full brightness.
 fn channel(hex: &str) -> Option<f64> {
     let value = u16::from_str_radix(hex, 16).ok().filter(|_| hex.len() <= 4)?;
     let full = 16f64.powi(hex.len() as i32) - 1.0;

@@ -1,16 +1,16 @@
-//! The clipboard of the terminal that the person sits at, reached by an escape sequence (OSC 52): over a network too.
+//! Clipboard of the user's terminal, reached by an escape sequence (OSC 52): over a network too.
 
 use crossterm::Command;
 use crossterm::clipboard::CopyToClipboard;
 
-/// The longest text in bytes: terminals cut or drop sequences of more than about 75,000 bytes, and base64 makes four
-/// bytes of three.
+/// Longest text in bytes: terminals cut or drop sequences of more than about 75,000 bytes, and base64 makes four bytes
+/// of three.
 pub const LONGEST: usize = 56_000;
 
-/// What stands between the program and the terminal, and keeps such sequences to itself unless told otherwise.
+/// Terminal multiplexer between the program and the terminal, which swallows such sequences unless they are wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Between {
-    /// Nothing.
+    /// No multiplexer.
     Nothing,
     /// tmux.
     Tmux,
@@ -19,7 +19,7 @@ pub enum Between {
 }
 
 impl Between {
-    /// By what the environment says.
+    /// Detects the multiplexer from the environment.
     pub fn detect(env: impl Fn(&str) -> Option<String>) -> Self {
         let is_set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
         match (is_set("TMUX"), is_set("STY")) {
@@ -30,7 +30,7 @@ impl Between {
     }
 }
 
-/// What to write so that `text` lands in the clipboard.
+/// Returns the sequence that puts `text` into the clipboard.
 pub fn sequence(text: &str, between: Between) -> String {
     let mut plain = String::new();
     // Writing into a string does not fail.

@@ -1,20 +1,20 @@
-//! How far to the right the boxes of a subgraph stand: near what flows into them, and out of the way of edges that pass.
+//! Horizontal places of a subgraph's boxes: near their inputs, and out of the way of edges that pass.
 
 use crate::graph::SuperEdge;
 
-/// Half of a box, as a share of the width of a small pane.
+/// Half of a box's width, as a share of the width of a small pane.
 const HALF: f64 = 0.15;
-/// A weaker edge has no say.
+/// Least weight of an edge that has a say.
 const LEAST: f64 = 0.03;
-/// So many places are tried for a box.
+/// Number of places tried for a box.
 const PLACES: usize = 20;
-/// Every box is moved so often.
+/// Number of times that every box is moved.
 const SWEEPS: usize = 4;
-/// With more boxes than this none is moved out of the way: there is no room for it.
+/// Most boxes with which any is moved out of the way: with more there is no room for it.
 const MOST: usize = 60;
 
-/// The middle of each box, `[boxes]`, as a share of the width. `places` are their levels and positions: rows are boxes of
-/// one level.
+/// Returns the middle of each box, `[boxes]`, as a share of the width. `places` are levels and positions: a row is the
+/// boxes of one level.
 pub fn columns(places: &[(usize, usize)], edges: &[SuperEdge]) -> Vec<f64> {
     let mut levels: Vec<usize> = places.iter().map(|(level, _)| *level).collect();
     levels.sort_unstable();
@@ -34,7 +34,7 @@ pub fn columns(places: &[(usize, usize)], edges: &[SuperEdge]) -> Vec<f64> {
 }
 
 struct Layout {
-    /// By box, its row from below.
+    /// Row of each box, from below.
     rows: Vec<usize>,
     /// Source, target, weight.
     edges: Vec<(usize, usize, f64)>,
@@ -42,7 +42,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// The lowest row by position, each other box above the mean of what flows into it.
+    /// Places the lowest row by position, and each other box above the mean of its inputs.
     fn begin(&mut self, places: &[(usize, usize)]) {
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_by_key(|at| (self.rows[*at], places[*at].1, *at));
@@ -59,7 +59,7 @@ impl Layout {
         }
     }
 
-    /// Moves every box above the lowest row to where it disturbs least.
+    /// Moves every box above the lowest row to where its cost is least.
     fn sweep(&mut self) {
         for at in (0..self.middles.len()).filter(|at| self.rows[*at] > 0) {
             let tried = (0..=PLACES).map(|place| HALF + (1.0 - 2.0 * HALF) * place as f64 / PLACES as f64);
@@ -70,7 +70,7 @@ impl Layout {
         }
     }
 
-    /// What it costs to have a box there: long edges, edges that run through boxes, boxes over each other.
+    /// Returns the cost of a box at `middle`: long edges, edges that run through boxes, boxes over each other.
     fn cost(&self, at: usize, middle: f64) -> f64 {
         let place = |other: usize| if other == at { middle } else { self.middles[other] };
         let mut cost = 0.001 * (middle - 0.5).abs();
@@ -89,7 +89,7 @@ impl Layout {
         cost + beside.map(|other| 10.0 * (2.0 * HALF - (middle - place(other)).abs()).max(0.0)).sum::<f64>()
     }
 
-    /// Whether the edge between two boxes is behind a third one on its way.
+    /// Returns true where the edge between two boxes runs behind a third one.
     fn runs_through(&self, (source, target): (usize, usize), other: usize, place: &dyn Fn(usize) -> f64) -> bool {
         let [from, to, here] = [source, target, other].map(|at| self.rows[at] as f64);
         let passed = (here - from) / (to - from);

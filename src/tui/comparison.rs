@@ -1,4 +1,4 @@
-//! Two graphs beside each other: what both keep, what changed, what only one has.
+//! Two graphs beside each other: nodes and edges that both keep, that changed, that only one has.
 
 use crate::format;
 use crate::graph::{
@@ -15,16 +15,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A graph as it is looked at. Cheap to clone.
+/// Graph as it is compared, with its edits and its kept part. Cheap to clone.
 #[derive(Clone)]
 pub struct Sheet {
     /// The graph.
     pub document: Document,
-    /// What a person did to it.
+    /// Edits to the graph.
     pub edited: Edited,
-    /// What is kept of it.
+    /// Kept part of the graph.
     pub kept: Arc<Kept>,
-    /// What is known of its features; those of a graph that was not on the screen yet have no names.
+    /// Library of the graph's features; `None` where it is not open, or the graph was not on the screen yet.
     pub knows: Option<Arc<dyn FeatureSource>>,
 }
 
@@ -35,14 +35,14 @@ impl fmt::Debug for Sheet {
 }
 
 impl Sheet {
-    /// A circuit as it is, whatever filter it is seen through.
+    /// Creates the sheet of a circuit as pruned, whatever filter it is seen through.
     pub fn of(circuit: &Circuit, features: &Features) -> Self {
         let document = circuit.traced.document.clone();
         let knows = features.known.get(&FeatureSet::of(&document.origin)).and_then(Known::open).map(Arc::clone);
         Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruned), knows }
     }
 
-    /// Calls its features what is known of them.
+    /// Labels the graph's features by their library.
     fn named(&mut self, monitor: &Monitor) -> Result<(), String> {
         if let Some(knows) = &self.knows {
             let Document { graph, labels, .. } = &self.document;
@@ -57,9 +57,9 @@ impl Sheet {
 /// One of the graphs that are to be merged.
 #[derive(Clone, Debug)]
 pub enum Leaf {
-    /// It is open.
+    /// Graph that is open.
     Sheet(Box<Sheet>),
-    /// It is yet to be read.
+    /// File that is yet to be read.
     File(PathBuf),
 }
 
@@ -80,10 +80,11 @@ impl Leaf {
     }
 }
 
-/// One graph of several, with what is kept of each.
+/// Merges graphs into one, with the kept part of each.
 ///
 /// # Errors
-/// A sentence that says why they cannot be laid over each other; the work was stopped.
+/// Fails where a file cannot be read, the graphs cannot be laid over each other, or the work was stopped; the error is
+/// a sentence.
 pub fn merge(leaves: Vec<Leaf>, monitor: &Monitor) -> Result<Document, String> {
     let sheets = leaves.into_iter().map(|leaf| leaf.read(monitor)).collect::<Result<Vec<Sheet>, _>>()?;
     of_one_model(&sheets)?;
@@ -108,37 +109,37 @@ fn of_one_model(sheets: &[Sheet]) -> Result<(), String> {
 pub struct Comparison {
     /// The graphs, A and B.
     pub graphs: [Arc<AttributionGraph>; 2],
-    /// What their files and a library call their features.
+    /// Labels of the features, by the graphs' files and libraries.
     labels: [Arc<Labels>; 2],
-    /// By column, the position in either; `None` where a graph has no such column.
+    /// Position in either graph, by column; `None` where a graph has no such column.
     pub columns: Vec<[Option<Position>; 2]>,
-    /// Nodes of both.
+    /// Nodes of either graph.
     pub nodes: Vec<OverlayNode>,
-    /// How the two stand to each node.
+    /// Difference of the two graphs, by node.
     pub differences: Vec<Difference>,
-    /// The nodes that are listed, by column and layer: features, outputs, and what only files hold.
+    /// Listed nodes, by column and layer: features, outputs, and kinds that only files hold.
     pub listed: Vec<usize>,
     edges: Vec<OverlayEdge>,
-    /// By node, its edges: into it, and out of it.
+    /// Edges into and out of a node, by node.
     edges_of: Vec<[Vec<usize>; 2]>,
 }
 
-/// An edge of a node, as either graph has it.
+/// Edge of a node, as either graph has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Compared {
-    /// The other end.
+    /// Node at the other end.
     pub other: usize,
-    /// The signed share of what flows into its target; `None` where it is not kept.
+    /// Signed share of the target's input, in either graph; `None` where the edge is not kept.
     pub shares: [Option<f64>; 2],
-    /// How the two stand to it.
+    /// Difference of the two graphs in the edge.
     pub difference: Difference,
 }
 
 impl Comparison {
-    /// Lays the second over the first.
+    /// Lays the second graph over the first.
     ///
     /// # Errors
-    /// A sentence that says why they cannot be compared; the work was stopped.
+    /// Fails where the graphs cannot be compared or the work was stopped; the error is a sentence.
     pub fn new(sheets: &mut [Sheet; 2], monitor: &Monitor) -> Result<Self, String> {
         of_one_model(sheets)?;
         for sheet in sheets.iter_mut() {
@@ -162,24 +163,24 @@ impl Comparison {
         Ok(Self { graphs, labels, columns, nodes, differences, listed, edges, edges_of })
     }
 
-    /// How many of those that are listed stand so.
+    /// Returns the number of listed nodes with this difference.
     pub fn count(&self, difference: Difference) -> usize {
         self.listed.iter().filter(|node| self.differences[**node] == difference).count()
     }
 
-    /// A graph's own node.
+    /// Returns the node's id in one of the graphs.
     pub fn node(&self, node: usize, graph: usize) -> Option<NodeId> {
         self.nodes[node].nodes[graph]
     }
 
-    /// What a node is called in the file of its graph, or by a library.
+    /// Returns a node's label by the file or the library of a graph.
     pub fn label(&self, node: usize, graph: usize) -> Option<&str> {
         let id = self.node(node, graph)?;
         let what = Labelled::of(id, self.graphs[graph].node(id));
         self.labels[graph].get(&what).map(String::as_str)
     }
 
-    /// A feature's activation, or an output's probability.
+    /// Returns a feature's activation, or an output's probability.
     pub fn value(&self, node: usize, graph: usize) -> Option<f32> {
         let node = self.graphs[graph].node(self.node(node, graph)?);
         match node.kind {
@@ -188,7 +189,7 @@ impl Comparison {
         }
     }
 
-    /// The edges into a node or out of it, those first whose shares differ most.
+    /// Returns the edges into a node or out of it, those first whose shares differ most.
     pub fn edges(&self, node: usize, out: bool) -> Vec<Compared> {
         let compared = |at: &usize| {
             let edge = &self.edges[*at];

@@ -1,4 +1,4 @@
-//! Where events come from: the terminal and signals, each on a thread of its own, into one channel.
+//! Sources of events: the terminal and signals, each on a thread of its own, into one channel.
 
 use crate::tui::background::{Answers, Heard};
 use crate::tui::keymap::{Code, Key};
@@ -17,45 +17,45 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-/// Something from the terminal.
+/// Event from the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A key.
     Key(Key),
-    /// Something done with the mouse.
+    /// Gesture of the mouse.
     Mouse(Mouse),
     /// Pasted text.
     Paste(String),
-    /// Another size.
+    /// New size in cells and lines.
     Resize(u16, u16),
-    /// The terminal says what stands behind its text.
+    /// Background of the terminal, as the terminal answered.
     Background(Ground),
-    /// The terminal cannot be read any more, and why.
+    /// Reason why the terminal cannot be read any more.
     Lost(String),
 }
 
-/// What a signal asks for.
+/// Request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// To end, as this signal does.
+    /// Request to end, as this signal would end the program.
     End(i32),
-    /// To suspend.
+    /// Request to suspend.
     Suspend,
-    /// To go on after having been stopped.
+    /// Request to go on after having been stopped.
     Continue,
 }
 
-/// All signals that would end the program with the terminal still its own.
+/// All signals that would end the program without giving the terminal back.
 const ENDING: [i32; 11] =
     [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ];
 
-/// How long a signal that ends the program waits for what the program is doing.
+/// Time that a signal that ends the program leaves to running work.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a key waits for the rest of what may be the terminal's answer.
+/// Time that a key waits for the rest of an answer that it may begin.
 const REST: Duration = Duration::from_millis(50);
 
-/// Reads the terminal until it or the receiver is gone.
+/// Starts reading the terminal, until it or the receiver is gone.
 pub fn read_terminal(sender: Sender<Event>) -> io::Result<()> {
     thread::Builder::new().name("terminal".to_owned()).spawn(move || {
         let mut answers = Answers::default();
@@ -70,7 +70,7 @@ pub fn read_terminal(sender: Sender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-/// What the terminal says next; nothing where it is of no interest, or not all there yet.
+/// Reads the next events of the terminal; none where they are of no interest, or an answer is not whole yet.
 fn read(answers: &mut Answers) -> Vec<Event> {
     if answers.is_held() && event::poll(REST).is_ok_and(|more| !more) {
         return answers.give_up().into_iter().map(Event::Key).collect();
@@ -90,10 +90,10 @@ fn read(answers: &mut Answers) -> Vec<Event> {
     }
 }
 
-/// Listens for signals until the receiver is gone.
+/// Starts listening for signals, until the receiver is gone.
 ///
 /// # Errors
-/// The system does not let it.
+/// Fails where the system refuses the handlers or the thread.
 pub fn read_signals(sender: Sender<Signal>) -> io::Result<()> {
     let mut signals = SignalsInfo::<WithRawSiginfo>::new(ENDING.into_iter().chain([SIGTSTP, SIGCONT]))?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -103,7 +103,8 @@ pub fn read_signals(sender: Sender<Signal>) -> io::Result<()> {
                 SIGTSTP => Signal::Suspend,
                 SIGCONT => Signal::Continue,
                 SIGXFSZ if is_of_own_write(&info) => continue,
-                // Sessions are being saved, and the terminal is given back: whoever asks again does not want to wait.
+                // Sessions are being saved, and the terminal is given back: a user who asks again does not want to
+                // wait.
                 ending if is_ending && !terminal::is_claimed() => {
                     let _ = emulate_default_handler(ending);
                     continue;
@@ -122,9 +123,9 @@ pub fn read_signals(sender: Sender<Signal>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sees to it that the program ends soon, even if it is held up, such as by a terminal that takes no more.
+/// Ends the program soon even if it hangs, such as on a terminal that takes no more.
 fn watch(signal: i32) {
-    // Where there is no thread to be had, the program ends as soon as it hears of the signal.
+    // Where no thread can be started, the program ends as soon as it hears of the signal.
     let _ = thread::Builder::new().name("watch".to_owned()).spawn(move || {
         thread::sleep(PATIENCE);
         if terminal::is_claimed() {
@@ -134,11 +135,11 @@ fn watch(signal: i32) {
     });
 }
 
-/// Whether the signal says that a file which this program writes has become larger than it may. The write fails then, and
-/// whoever wrote deals with it as with a full disk.
+/// Returns true where the signal says that a file which this program writes has become larger than it may. The write
+/// fails then, and its error is handled as that of a full disk.
 #[cfg(target_os = "linux")]
 fn is_of_own_write(info: &libc::siginfo_t) -> bool {
-    // SAFETY: the kernel fills in the sender's number for this signal, whoever sends it.
+    // SAFETY: the kernel fills in the sender's process id for this signal, whoever sends it.
     let sender = unsafe { info.si_pid() };
     u32::try_from(sender).is_ok_and(|sender| sender == std::process::id())
 }

@@ -1,42 +1,43 @@
-//! What the screen knows of features beside the graph: which library of them is open, and what was read from it.
+//! Details of features beside the graph: the open library of each feature set, and everything read from it.
 
 use crate::features::{Dashboard, Found};
 use crate::graph::{Document, FeatureAt, NodeKind};
 use crate::ids::{NodeId, Position};
 use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
-use crate::tui::strip::Strip;
+use crate::tui::activation_context::ActivationContext;
+use crate::tui::runtime::jobs::RequestId;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Contexts in which a feature fires about equally strongly.
+/// Contexts in which a feature is about equally active.
 pub struct Group {
-    /// As the writer called them.
+    /// Name of the group, as the dashboard's writer gave it.
     pub name: String,
-    /// The contexts, and whether each repeats another one.
-    pub strips: Vec<(Arc<Strip>, bool)>,
+    /// Contexts, each with true where it repeats another one.
+    pub strips: Vec<(Arc<ActivationContext>, bool)>,
 }
 
-/// What was read of a feature, made ready to be shown.
+/// Details that were read of a feature, made ready to be shown.
 #[derive(Default)]
-pub struct Card {
-    /// What was found; its contexts stand in `groups`.
+pub struct FeatureDetails {
+    /// Findings of the library; the contexts stand in `groups`.
     pub found: Found,
-    /// How often it fires, wherever that is known from.
+    /// Activation density, from the dashboard, else from the library.
     pub density: Option<f32>,
-    /// Its contexts, the strongest group first.
+    /// Contexts, the strongest group first.
     pub groups: Vec<Group>,
-    /// What of the hub could be asked for more once the person says yes.
+    /// Description of further data that the hub could be asked for with the user's consent.
     pub asks_for: Option<String>,
-    /// Whether the hub was asked too, where it may be.
+    /// True once the hub was asked too, where it may be.
     pub is_whole: bool,
 }
 
-impl Card {
+impl FeatureDetails {
     /// Reads a feature; the hub is asked only where it `may_ask`.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn read(
         knows: &dyn FeatureSource,
         feature: Feature,
@@ -52,15 +53,15 @@ impl Card {
         Ok(Self { found, density, groups, asks_for, is_whole })
     }
 
-    /// Its dashboard, without contexts.
+    /// Returns the dashboard, without contexts.
     pub fn dashboard(&self) -> Option<&Dashboard> {
         self.found.dashboard.as_ref().map(|(dashboard, _)| dashboard)
     }
 
-    /// All contexts of several features, each context once, those that are strongest for their feature first.
+    /// Gathers all contexts of several features, each context once, those that are strongest for their feature first.
     pub fn union(cards: &[(Feature, Arc<Self>)]) -> Self {
         let all = cards.iter().flat_map(|(_, card)| card.groups.iter().flat_map(|group| &group.strips));
-        let mut strips: Vec<Arc<Strip>> =
+        let mut strips: Vec<Arc<ActivationContext>> =
             all.filter(|(_, repeated)| !repeated).map(|(strip, _)| Arc::clone(strip)).collect();
         strips.sort_by(|a, b| b.share().total_cmp(&a.share()));
         let mut seen = HashSet::new();
@@ -73,16 +74,16 @@ impl Card {
     }
 }
 
-/// Makes the contexts of a dashboard ready, and takes them out of it.
+/// Takes the contexts out of a dashboard, made ready to be shown.
 fn groups(dashboard: &mut Dashboard, feature: Feature) -> Vec<Group> {
     let highest = dashboard.examples().flat_map(|example| &example.activations).copied().fold(0.0, f32::max);
-    // What is written in a file as the maximum may be a default; the contexts know better.
+    // The maximum in a file may be a default; the contexts' own is exact.
     let most = if highest > 0.0 { highest } else { dashboard.max };
     let spacer = dashboard.spacer();
     let quantiles = std::mem::take(&mut dashboard.quantiles).into_iter().map(|quantile| {
         let mut seen = HashSet::new();
         let strips = quantile.examples.iter().filter_map(|example| {
-            let strip = Strip::of(example, spacer, most, Some(feature))?;
+            let strip = ActivationContext::of(example, spacer, most, Some(feature))?;
             let again = !seen.insert(strip.text());
             Some((Arc::new(strip), again || example.repeated))
         });
@@ -91,7 +92,7 @@ fn groups(dashboard: &mut Dashboard, feature: Feature) -> Vec<Group> {
     quantiles.filter(|group| !group.strips.is_empty()).collect()
 }
 
-/// How strongly a feature fires at each position of a prompt, `[P]`, as far as the graph tells.
+/// Returns a feature's activation at each position of the prompt, `[P]`, as far as the graph has them.
 pub fn on_prompt(document: &Document, feature: Feature) -> Vec<f32> {
     let (layer, feature) = feature;
     let mut activations = vec![0.0; document.graph.tokens().len()];
@@ -115,52 +116,48 @@ pub fn on_prompt(document: &Document, feature: Feature) -> Vec<f32> {
     activations
 }
 
-/// What is known of one feature, as far as it was read.
+/// State of reading one feature.
 pub enum Reading {
-    /// It is being read.
+    /// The feature is being read.
     Pending {
-        /// The number of the question.
-        generation: u64,
-        /// The frame of the sign for work at which it was asked for.
+        /// Frame of the sign for work at which it was asked for.
         since: usize,
-        /// What is being done.
-        phase: &'static str,
     },
-    /// It was read.
-    Known(Arc<Card>),
-    /// The person stopped it, or it failed.
+    /// Details that were read.
+    Known(Arc<FeatureDetails>),
+    /// Reason of the failure; also where the user stopped it.
     Failed(String),
 }
 
-/// A transcoder's library.
+/// State of opening a feature set's library.
 pub enum Access {
-    /// It is being opened.
+    /// The library is being opened.
     Opening,
-    /// It is open.
+    /// Open library.
     Open(Arc<dyn FeatureSource>),
-    /// It cannot be opened, and why.
+    /// Reason why the library cannot be opened.
     Failed(String),
 }
 
-/// A transcoder's library, and what was read from it.
+/// Library of a feature set, and the features that were read from it.
 pub struct Known {
-    /// The library.
+    /// State of the library.
     pub access: Access,
     readings: HashMap<Feature, Reading>,
-    /// The features that were read, the last one at the end.
+    /// Features that were read, the last one at the end.
     order: VecDeque<Feature>,
 }
 
-/// Features whose contexts are kept at hand.
+/// Most features whose contexts are kept in memory.
 const AT_HAND: usize = 200;
 
 impl Known {
-    /// A library that is being opened.
+    /// Creates a library that is being opened.
     pub fn opening() -> Self {
         Self { access: Access::Opening, readings: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// The library, where it is open.
+    /// Returns the library, where it is open.
     pub fn open(&self) -> Option<&Arc<dyn FeatureSource>> {
         match &self.access {
             Access::Open(knows) => Some(knows),
@@ -168,20 +165,20 @@ impl Known {
         }
     }
 
-    /// What is known of a feature; `None` where it was not asked for.
+    /// Returns the state of reading a feature; `None` where it was not asked for.
     pub fn reading(&self, feature: Feature) -> Option<&Reading> {
         self.readings.get(&feature)
     }
 
-    /// What was read of a feature.
-    pub fn card(&self, feature: Feature) -> Option<&Arc<Card>> {
+    /// Returns the details that were read of a feature.
+    pub fn card(&self, feature: Feature) -> Option<&Arc<FeatureDetails>> {
         match self.readings.get(&feature) {
             Some(Reading::Known(card)) => Some(card),
             Some(Reading::Pending { .. } | Reading::Failed(_)) | None => None,
         }
     }
 
-    /// Whether a feature has to be asked for; the hub too, where it `may_ask`.
+    /// Returns true where a feature has to be asked for; the hub too, where it `may_ask`.
     pub fn wants(&self, feature: Feature, may_ask: bool) -> bool {
         match self.readings.get(&feature) {
             None => true,
@@ -190,34 +187,24 @@ impl Known {
         }
     }
 
-    /// A feature was asked for. Only the newest question is answered: those that were passed over are asked anew.
-    pub fn ask(&mut self, feature: Feature, generation: u64, since: usize) {
+    /// Takes note that a feature was asked for, at this frame of the sign for work.
+    pub fn ask(&mut self, feature: Feature, since: usize) {
+        self.readings.insert(feature, Reading::Pending { since });
+    }
+
+    /// Forgets the feature that is being read.
+    pub fn pass_over(&mut self) {
         self.readings.retain(|_, reading| !matches!(reading, Reading::Pending { .. }));
-        self.readings.insert(feature, Reading::Pending { generation, since, phase: "" });
     }
 
-    /// The number of the question that is under way, and what is being done.
-    pub fn pending(&self) -> Option<(Feature, u64, &'static str)> {
-        self.readings.iter().find_map(|(feature, reading)| match reading {
-            Reading::Pending { generation, phase, .. } => Some((*feature, *generation, *phase)),
-            Reading::Known(_) | Reading::Failed(_) => None,
-        })
+    /// Returns the feature that is being read.
+    pub fn pending(&self) -> Option<Feature> {
+        let mut pending = self.readings.iter().filter(|(_, reading)| matches!(reading, Reading::Pending { .. }));
+        pending.next().map(|(feature, _)| *feature)
     }
 
-    /// Hears what is being done for a question.
-    pub fn hear(&mut self, number: u64, doing: &'static str) {
-        for reading in self.readings.values_mut() {
-            if let Reading::Pending { generation, phase, .. } = reading
-                && *generation == number
-            {
-                *phase = doing;
-            }
-        }
-    }
-
-    /// Takes the answer to the question of this number. One to a question that was passed over is kept too, for it is true
-    /// of its feature; that it was passed over says nothing.
-    pub fn take(&mut self, feature: Feature, number: u64, result: Result<Arc<Card>, String>) {
+    /// Takes the details that were read of a feature, or the reason why it could not be read.
+    pub fn take(&mut self, feature: Feature, result: Result<Arc<FeatureDetails>, String>) {
         match result {
             Ok(card) => {
                 self.readings.insert(feature, Reading::Known(card));
@@ -229,44 +216,38 @@ impl Known {
                     self.readings.remove(&oldest);
                 }
             }
-            Err(why) => {
-                let is_it =
-                    |reading: &Reading| matches!(reading, Reading::Pending { generation, .. } if *generation == number);
-                if self.readings.get(&feature).is_some_and(is_it) {
-                    self.readings.insert(feature, Reading::Failed(why));
-                }
-            }
+            Err(why) => _ = self.readings.insert(feature, Reading::Failed(why)),
         }
     }
 
-    /// Forgets what was not found, and what failed: it may be found now.
+    /// Forgets features that were not found or failed: they may be found now.
     pub fn forget_missing(&mut self) {
         self.readings.retain(|_, reading| matches!(reading, Reading::Known(card) if card.found.dashboard.is_some()));
     }
 }
 
-/// Libraries by whose features they know, and where in the pane the person is.
+/// Libraries by feature set, and the view of the feature pane.
 #[derive(Default)]
 pub struct Features {
-    /// What is known of each set of features.
+    /// Library of each feature set.
     pub known: HashMap<FeatureSet, Known>,
-    /// Where the person is.
+    /// View of the feature pane.
     pub sight: Sight,
 }
 
-/// Where in what is shown of a feature a person is.
+/// View of the feature pane: the shown member, and the scroll.
 #[derive(Default)]
 pub struct Sight {
-    /// The circuit and the node that it is about.
-    pub about: Option<(u64, NodeId)>,
-    /// Which member of the supernode is shown, the selected node's feature first; behind the last one all together.
+    /// Id of the graph, and the node whose feature is shown.
+    pub about: Option<(RequestId, NodeId)>,
+    /// Index of the shown member of the supernode, the selected node's feature first; behind the last one all together.
     pub turn: usize,
-    /// The first line that is shown.
+    /// First line that is shown.
     pub scroll: usize,
-    /// By how many cells contexts are shifted to the left.
+    /// Number of cells by which contexts are shifted to the left.
     pub shift: isize,
-    /// Whether repeated contexts are shown too.
+    /// True where repeated contexts are shown too.
     pub unfolded: bool,
-    /// All members together: who they are, how many of them were read, and what is shown.
-    pub union: Option<(Vec<Feature>, usize, Arc<Card>)>,
+    /// All members together: their features, how many of them were read, and the details that are shown.
+    pub union: Option<(Vec<Feature>, usize, Arc<FeatureDetails>)>,
 }

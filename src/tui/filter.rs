@@ -3,64 +3,64 @@
 use crate::graph::query::{Lacking, Query};
 use crate::graph::{Edited, Kept, Labels};
 use crate::ids::NodeId;
-use crate::tui::sift::{Sifted, is_about_selection};
+use crate::tui::filter_job::{Filtered, is_about_selection};
 use std::sync::Arc;
 
-/// A filter and what it lets through, as far as that is known.
+/// Filter and its result, as far as that is known.
 pub struct Filter {
-    /// As it was typed.
+    /// Text as typed.
     pub text: String,
-    /// What it says.
+    /// Query that the text was parsed into.
     pub query: Arc<Query>,
-    /// Whether what does not match is hidden; else it stands back.
+    /// True where nodes that do not match are hidden; else they are dimmed.
     pub hides: bool,
-    /// Whether it is put aside for a while.
+    /// True while the filter is put aside.
     pub is_off: bool,
-    /// The newest answer.
-    pub sifted: Option<Arc<Sifted>>,
-    /// The number of the newest question, and what it asked about.
-    asked: Option<(u64, About)>,
-    /// Whether that question has its answer.
+    /// Newest result.
+    pub filtered: Option<Arc<Filtered>>,
+    /// Inputs of the result that was asked for last.
+    asked: Option<About>,
+    /// True once that result has arrived.
     answered: bool,
-    /// Whether the person was told what it lets through.
+    /// True once the user was told how many nodes match.
     pub told: bool,
 }
 
-/// What an answer depends on.
+/// Inputs of a filter's result.
 #[derive(Clone)]
 pub struct About {
-    /// What is kept at the thresholds.
+    /// Nodes and edges kept at the thresholds.
     pub kept: Arc<Kept>,
     /// Labels of the graph's file and of the library.
     pub labels: Arc<Labels>,
-    /// What the person did to the graph.
+    /// The user's edits to the graph.
     pub edited: Edited,
     /// The selected node.
     pub selected: NodeId,
-    /// Of how many features it is known what they write.
+    /// Number of features whose promoted tokens are known.
     pub written: usize,
 }
 
 impl Filter {
-    /// A filter that has let nothing through yet.
+    /// Creates a filter without a result.
     pub fn new(text: String, query: Query, hides: bool) -> Self {
         Self {
             text,
             query: Arc::new(query),
             hides,
             is_off: false,
-            sifted: None,
+            filtered: None,
             asked: None,
             answered: false,
             told: false,
         }
     }
 
-    /// Whether it has to be asked anew about this, under the number `generation`; takes note that it is.
-    pub fn ask(&mut self, generation: u64, about: &About) -> bool {
-        let anew = self.asked.as_ref().is_none_or(|(_, asked)| self.differs(asked, about));
+    /// Returns true where the result has to be asked for with these inputs, and takes note that it is.
+    pub fn ask(&mut self, about: &About) -> bool {
+        let anew = self.asked.as_ref().is_none_or(|asked| self.differs(asked, about));
         if anew {
-            self.asked = Some((generation, about.clone()));
+            self.asked = Some(about.clone());
             self.answered = false;
         }
         anew
@@ -68,54 +68,54 @@ impl Filter {
 
     fn differs(&self, asked: &About, about: &About) -> bool {
         let moved = asked.selected != about.selected && is_about_selection(self.query.expr());
-        // What features write comes in one by one: each waits for the answer about the one before.
+        // Promoted tokens arrive one by one: each waits for the result with those before.
         let learned = self.answered && self.lacks(Lacking::PromotedTokens) && asked.written != about.written;
         let named = !Arc::ptr_eq(&asked.labels, &about.labels);
         moved || learned || named || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
     }
 
-    /// Takes an answer; whether it answers the newest question.
-    pub fn take(&mut self, generation: u64, sifted: &Arc<Sifted>) -> bool {
-        let newest = self.asked.as_ref().is_some_and(|(asked, _)| *asked == generation);
-        if newest {
-            self.sifted = Some(Arc::clone(sifted));
+    /// Takes the result; returns true where it is still asked for.
+    pub fn take(&mut self, filtered: &Arc<Filtered>) -> bool {
+        let is_asked = self.asked.is_some();
+        if is_asked {
+            self.filtered = Some(Arc::clone(filtered));
             self.answered = true;
         }
-        newest
+        is_asked
     }
 
-    /// Forgets its answers, which are about another graph.
+    /// Forgets the result, which is of another graph.
     pub fn forget(&mut self) {
-        self.sifted = None;
+        self.filtered = None;
         self.ask_anew();
     }
 
-    /// Lets the newest question be asked again: its answer may have been missed.
+    /// Lets the result be asked for again: it may have been missed.
     pub fn ask_anew(&mut self) {
         self.asked = None;
         self.answered = false;
     }
 
-    /// Whether something that it needs was not known at the last answer.
+    /// Returns true where the last result lacked data of this kind.
     pub fn lacks(&self, what: Lacking) -> bool {
-        self.sifted.as_ref().is_some_and(|sifted| sifted.matches.lacking.contains(&what))
+        self.filtered.as_ref().is_some_and(|filtered| filtered.matches.lacking.contains(&what))
     }
 
-    /// Whether it hides something.
+    /// Returns true where the filter hides nodes.
     pub fn is_hiding(&self) -> bool {
-        self.hides && !self.is_off && self.sifted.is_some()
+        self.hides && !self.is_off && self.filtered.is_some()
     }
 
-    /// Whether it makes a node stand back.
+    /// Returns true where the filter dims a node.
     pub fn dims(&self, node: NodeId) -> bool {
-        let sifted = self.sifted.as_ref().filter(|_| !self.is_off && !self.hides);
-        sifted.is_some_and(|sifted| !sifted.matches.has_node(node))
+        let filtered = self.filtered.as_ref().filter(|_| !self.is_off && !self.hides);
+        filtered.is_some_and(|filtered| !filtered.matches.has_node(node))
     }
 
-    /// What is shown of what is kept: all of it where nothing is hidden.
+    /// Returns the part of `kept` that is shown: all of it where the filter does not hide.
     pub fn shown(&self, kept: &Arc<Kept>) -> Arc<Kept> {
-        match &self.sifted {
-            Some(sifted) if self.is_hiding() => Arc::clone(&sifted.left),
+        match &self.filtered {
+            Some(filtered) if self.is_hiding() => Arc::clone(&filtered.left),
             _ => Arc::clone(kept),
         }
     }

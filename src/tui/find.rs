@@ -1,4 +1,4 @@
-//! Finding by fuzzy text what a person may go to or do: commands, panes, open graphs, supernodes, nodes.
+//! Fuzzy search over commands, panes, open graphs, supernodes and nodes.
 
 use crate::graph::{Edited, NodeKind};
 use crate::ids::NodeId;
@@ -8,43 +8,43 @@ use crate::text::glyph::Glyphs;
 use crate::text::names::{Names, label_of};
 use crate::tui::app::Pane;
 use crate::tui::circuit::Circuit;
-use crate::tui::command::{COMMANDS, Command};
-use crate::tui::shelf::Shelf;
-use crate::tui::sift::Written;
+use crate::tui::command::{Command, all_commands};
+use crate::tui::filter_job::Written;
+use crate::tui::tabs::Tabs;
 use crate::tui::traced::Traced;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use std::cmp::Reverse;
 use std::sync::{Arc, OnceLock};
 
-/// What an entry leads to.
+/// Target of an entry.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// A command is run.
+    /// Command that is run.
     Command(&'static Command),
-    /// A pane gets the focus.
+    /// Pane that gets the focus.
     Pane(Pane),
-    /// The open graph so many turns on comes onto the screen.
+    /// Open graph that comes onto the screen, by the number of turns that lead to it.
     Graph(usize),
-    /// The first kept member of the supernode of this index is selected.
+    /// Supernode, by its index, whose first kept member is selected.
     Group(usize),
-    /// A node is selected.
+    /// Node that is selected.
     Node(NodeId),
 }
 
-/// Something that can be found. Its texts are harmless to a terminal.
+/// Entry that can be found. Its texts are harmless to a terminal.
 pub struct Entry {
-    /// What it leads to.
+    /// Target of the entry.
     pub target: Target,
-    /// What it is called.
+    /// Name of the entry.
     pub name: String,
-    /// What stands beside its name.
+    /// Text beside the name.
     pub beside: String,
-    /// Its keys.
+    /// Keys of a command.
     pub keys: String,
-    /// What else it is found by.
+    /// Further texts that the entry is found by.
     pub also: Vec<String>,
-    /// It cannot be gone to at the present thresholds.
+    /// True for a node that cannot be gone to at the present thresholds.
     pub stands_back: bool,
 }
 
@@ -53,7 +53,7 @@ impl Entry {
         Self { target, name, beside, keys: String::new(), also: Vec::new(), stands_back: false }
     }
 
-    /// What kind of thing it is, in a word.
+    /// Returns the kind of entry in a word.
     pub fn kind(&self) -> &'static str {
         match self.target {
             Target::Command(_) => "command",
@@ -64,7 +64,8 @@ impl Entry {
         }
     }
 
-    /// How well it fits: every word must stand in one of its texts, as in most fuzzy finders. `None` where one does not.
+    /// Scores the match: every word must stand in one of the texts, as in most fuzzy finders. `None` where one does
+    /// not.
     fn score(&self, matcher: &SkimMatcherV2, words: &[&str]) -> Option<i64> {
         let best = |word: &&str| {
             let texts = [&self.name, &self.beside].into_iter().chain(&self.also);
@@ -74,23 +75,23 @@ impl Entry {
     }
 }
 
-/// What was found of everything that can be.
+/// Entries that a search found, among all.
 #[derive(Clone)]
 pub struct Found {
-    /// Everything.
+    /// All entries.
     pub entries: Arc<[Entry]>,
-    /// Indices of what was found, best first.
+    /// Indices of the found entries, best first.
     pub order: Arc<[u32]>,
 }
 
 impl Found {
-    /// What was found, best first.
+    /// Iterates over the found entries, best first.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.order.iter().map(|at| &self.entries[*at as usize])
     }
 }
 
-/// Everything that can be found, gathered when it is first looked through: that may take longer than a frame.
+/// All entries that can be found, gathered at the first search: that may take longer than a frame.
 #[derive(Clone)]
 pub struct Haystack(Arc<Hay>);
 
@@ -98,12 +99,12 @@ struct Hay {
     wanted: Wanted,
     glyphs: Glyphs,
     nodes: Option<Nodes>,
-    /// The other graphs that are open: turns, place, title.
+    /// Other graphs that are open: turns, place, title.
     graphs: Vec<(usize, usize, String)>,
     entries: OnceLock<Arc<[Entry]>>,
 }
 
-/// What is to be found.
+/// Kinds of entries to search.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Commands,
@@ -113,17 +114,17 @@ enum Wanted {
 }
 
 impl Haystack {
-    /// The commands.
+    /// Searches the commands.
     pub fn of_commands(glyphs: &Glyphs) -> Self {
         Self::new(Wanted::Commands, glyphs, None)
     }
 
-    /// The nodes of a circuit.
+    /// Searches the nodes of a circuit.
     pub fn of_nodes(circuit: &Circuit, glyphs: &Glyphs) -> Self {
         Self::new(Wanted::Nodes, glyphs, Some(circuit))
     }
 
-    /// Some nodes of a circuit.
+    /// Searches some nodes of a circuit.
     pub fn of_these(circuit: &Circuit, nodes: Vec<NodeId>, glyphs: &Glyphs) -> Self {
         let nodes = Nodes { only: Some(nodes), ..Nodes::new(circuit) };
         let glyphs = glyphs.clone();
@@ -136,14 +137,14 @@ impl Haystack {
         }))
     }
 
-    /// The supernodes of a circuit.
+    /// Searches the supernodes of a circuit.
     pub fn of_groups(circuit: &Circuit, glyphs: &Glyphs) -> Self {
         Self::new(Wanted::Groups, glyphs, Some(circuit))
     }
 
-    /// Everything that can be gone to or done.
-    pub fn of_everything(circuit: Option<&Circuit>, shelf: &Shelf, glyphs: &Glyphs) -> Self {
-        let graphs = shelf.others().map(|(turns, place, other)| (turns, place, other.title())).collect();
+    /// Searches everything that can be gone to or done.
+    pub fn of_everything(circuit: Option<&Circuit>, tabs: &Tabs, glyphs: &Glyphs) -> Self {
+        let graphs = tabs.others().map(|(turns, place, other)| (turns, place, other.title())).collect();
         Self::with_graphs(Wanted::Everything, glyphs, circuit, graphs)
     }
 
@@ -161,10 +162,10 @@ impl Haystack {
         Self(Arc::new(Hay { wanted, glyphs: glyphs.clone(), nodes, graphs, entries: OnceLock::new() }))
     }
 
-    /// What fits `query`, best first, and all of it where nothing is asked for.
+    /// Returns the entries that match `query`, best first; all of them where it is empty.
     ///
     /// # Errors
-    /// Where `monitor` says to stop.
+    /// Fails where `monitor` says to stop.
     pub fn find(&self, query: &str, monitor: &Monitor) -> Result<Found, Cancelled> {
         let entries = Arc::clone(self.0.entries.get_or_init(|| self.0.gather()));
         let matcher = SkimMatcherV2::default();
@@ -178,7 +179,7 @@ impl Haystack {
                 scored.push((Reverse(score), entry.stands_back, at as u32));
             }
         }
-        // What is asked for nothing stands in the order in which it was gathered.
+        // With an empty query, entries stand in the order in which they were gathered.
         scored.sort_unstable();
         Ok(Found { entries, order: scored.into_iter().map(|(.., at)| at).collect() })
     }
@@ -202,7 +203,7 @@ impl Hay {
             entries.extend(nodes.nodes(&self.glyphs));
         }
         if wants(Wanted::Commands) {
-            let commands = COMMANDS.iter().filter(|command| command.context.is_about_panes());
+            let commands = all_commands().filter(|command| command.context.is_about_panes());
             entries.extend(commands.map(|command| {
                 let keys = command.key_labels(self.glyphs.charset).join(" ");
                 Entry { keys, ..Entry::new(Target::Command(command), command.name.to_owned(), command.doc.to_owned()) }
@@ -212,13 +213,13 @@ impl Hay {
     }
 }
 
-/// What is known of the nodes of a circuit: cheap to take along to another thread.
+/// Data of a circuit's nodes: cheap to take along to another thread.
 struct Nodes {
     names: Names,
     traced: Traced,
     edited: Edited,
     written: Written,
-    /// Which of them; `None` is all.
+    /// Nodes to search; `None` is all.
     only: Option<Vec<NodeId>>,
 }
 
@@ -240,7 +241,7 @@ impl Nodes {
         })
     }
 
-    /// The kept ones first, then by influence.
+    /// Iterates over the nodes' entries, the kept ones first, then by influence.
     fn nodes<'a>(&'a self, glyphs: &'a Glyphs) -> impl Iterator<Item = Entry> + 'a {
         let kept = &self.traced.kept;
         let all = || self.traced.document.graph.node_ids().collect();

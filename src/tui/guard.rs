@@ -1,4 +1,4 @@
-//! The last words of a program that is about to be ended from within: the terminal is given back, and why is said.
+//! Last words of a program that is ended from within: the terminal is given back, and the reason is printed.
 
 use crate::allocator;
 use crate::tui::terminal;
@@ -7,16 +7,16 @@ use signal_hook::low_level::{emulate_default_handler, exit, register};
 use std::fmt::{self, Write};
 use std::io;
 
-/// Sees to it that the program does not end without a word where memory is refused, it aborts, or a file that is mapped is
-/// cut short; and that a file which becomes larger than the system allows is an error of its writing.
+/// Installs signal handlers, so that the program says why it ends where memory is refused, it aborts, or a mapped file
+/// is cut short; and so that a file which becomes larger than the system allows is an error of its writing.
 ///
 /// # Errors
-/// The system does not let it.
+/// Fails where the system refuses a handler.
 pub fn install() -> io::Result<()> {
     // SAFETY: what is done in the handlers takes no lock and allocates nothing.
     unsafe {
         register(SIGABRT, || end(SIGABRT))?;
-        // Elsewhere it also says that a stack has overflowed, and is the standard library's.
+        // On other systems SIGBUS also says that a stack has overflowed, and the standard library handles it.
         if cfg!(target_os = "linux") {
             register(SIGBUS, || end(SIGBUS))?;
         }
@@ -25,11 +25,11 @@ pub fn install() -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the program in a signal's handler.
+/// Gives the terminal back, prints the reason and ends the program, in a signal's handler.
 fn end(signal: i32) {
     terminal::give_back_now();
     let mut words = Words { text: [0; 400], used: 0 };
-    // What has no room is cut off, and where nobody hears it nothing is lost but that.
+    // Text beyond the buffer is cut off, and a failed write loses nothing but the text.
     let _ = match (signal, allocator::refused()) {
         (SIGABRT, Some(bytes)) => writeln!(
             words,
@@ -49,11 +49,11 @@ fn end(signal: i32) {
     if signal == SIGABRT && allocator::refused().is_some() {
         exit(1);
     }
-    // Where that does nothing, the system ends it.
+    // Where the default handler does nothing, the system ends the program.
     let _ = emulate_default_handler(signal);
 }
 
-/// Text that is put together without allocating.
+/// Text that is written without allocating.
 struct Words {
     text: [u8; 400],
     used: usize,

@@ -1,14 +1,14 @@
-//! The panel of interventions on the graph on the screen: what it shows, and what is known of the model's answers.
+//! Panel of interventions on the graph on the screen: its view, and the model's answers so far.
 
 use crate::graph::{FeatureAt, Interventions};
 use crate::intervention::ActivationEffect;
 use crate::service::interventions::{Drawing, Measured, ModelReply};
 use std::collections::HashMap;
 
-/// What the panel shows below the list.
+/// View below the list of interventions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum View {
-    /// What changes.
+    /// Effects on probabilities and features.
     #[default]
     Effects,
     /// Probabilities against the dose.
@@ -17,30 +17,30 @@ pub enum View {
     Continued,
 }
 
-/// The interventions' panel and what is known of their effects.
+/// Panel of the interventions, with their effects as far as they are known.
 #[derive(Default)]
 pub struct InterventionPanel {
-    /// The chosen intervention.
+    /// Row of the chosen intervention.
     pub row: usize,
-    /// What is shown below the list.
+    /// View below the list.
     pub view: View,
-    /// How continuations are drawn.
+    /// Sampling of continuations.
     pub drawing: Drawing,
-    /// What was measured last: of which question, interventions, and number of nodes.
-    pub asked: Option<(u64, Interventions, usize)>,
-    /// The effects; `None` while they are being measured or where there is nothing to be.
+    /// Interventions that were measured last, and the number of nodes in the graph.
+    pub asked: Option<(Interventions, usize)>,
+    /// Effects; `None` while they are being measured, or where there is nothing to measure.
     pub measured: Option<Measured>,
-    /// Why they cannot be had.
+    /// Reason why the effects cannot be measured.
     pub failed: Option<String>,
-    /// The request that is waited for, or was made last for this view and row.
-    pub request: Option<(u64, View, usize)>,
-    /// Its result.
+    /// Request that is waited for, or was made last: its view and row.
+    pub request: Option<(View, usize)>,
+    /// Result of the request.
     pub reply: Option<Result<ModelReply, String>>,
     activations: HashMap<FeatureAt, ActivationEffect>,
 }
 
 impl InterventionPanel {
-    /// Takes what was measured.
+    /// Takes measured effects, or the reason why there are none.
     pub fn take(&mut self, measured: Result<Measured, String>) {
         self.failed = None;
         self.measured = None;
@@ -57,12 +57,12 @@ impl InterventionPanel {
         }
     }
 
-    /// Forgets everything that was measured and replied.
+    /// Forgets all effects and replies.
     pub fn forget(&mut self) {
         *self = Self { row: self.row, view: self.view, drawing: self.drawing, ..Self::default() };
     }
 
-    /// Forgets what went wrong with the last request, so that it is made again where it is still wanted.
+    /// Forgets the last request where it failed, so that it is made again where it is still wanted.
     pub fn dismiss(&mut self) {
         if matches!(self.reply, Some(Err(_))) {
             self.reply = None;
@@ -70,12 +70,12 @@ impl InterventionPanel {
         }
     }
 
-    /// A feature's activation before and after; `None` where nothing is known of it.
+    /// Returns a feature's activation before and after; `None` where it is not known.
     pub fn activation(&self, feature: FeatureAt) -> Option<&ActivationEffect> {
         self.activations.get(&feature)
     }
 
-    /// Whether anything was measured, so that there are activations to show.
+    /// Returns true where activations were measured.
     pub fn has_activations(&self) -> bool {
         !self.activations.is_empty()
     }

@@ -1,13 +1,14 @@
-//! Keys: how one is written, and which command one leads to.
+//! Keys: how each is written, and which command it leads to.
 
 use crate::text::glyph::Charset;
 use crate::tui::app::Pane;
-use crate::tui::command::{COMMANDS, Command};
+use crate::tui::command::{Command, all_commands};
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
-/// A key without its modifiers.
+/// Key without its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
     /// A character, Shift already applied.
@@ -59,24 +60,24 @@ const NAMED: [(Code, &str, &str); 14] = [
     (Code::PageDown, "PageDown", "PgDn"),
 ];
 
-/// A key with the modifiers that tell it apart.
+/// Key with the modifiers that tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Which key.
+    /// Key without its modifiers.
     pub code: Code,
-    /// Control is held.
+    /// True where Control is held.
     pub ctrl: bool,
-    /// Alt is held.
+    /// True where Alt is held.
     pub alt: bool,
 }
 
 impl Key {
-    /// A key without modifiers.
+    /// Creates a key without modifiers.
     pub const fn plain(code: Code) -> Self {
         Self { code, ctrl: false, alt: false }
     }
 
-    /// Reads `j`, `Enter`, `Ctrl-r`, `Alt-Left`, as the command table writes them.
+    /// Reads `j`, `Enter`, `Ctrl-r`, `Alt-Left`, as the command table writes them; `None` for other texts.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("Ctrl-") {
             return Self::parse(rest).map(|key| Self { ctrl: true, ..key });
@@ -95,7 +96,7 @@ impl Key {
         Some(Self::plain(code))
     }
 
-    /// The key as the screen shows it.
+    /// Returns the key as the screen shows it.
     pub fn label(self, charset: Charset) -> String {
         if charset == Charset::Ascii {
             return self.to_string();
@@ -106,7 +107,7 @@ impl Key {
         }
     }
 
-    /// The digit that it types.
+    /// Returns the digit that the key types.
     pub fn digit(self) -> Option<usize> {
         match self {
             Self { code: Code::Char(c), ctrl: false, alt: false } => c.to_digit(10).map(|digit| digit as usize),
@@ -114,7 +115,7 @@ impl Key {
         }
     }
 
-    /// The character that it types into a line of text.
+    /// Returns the character that the key types into a line of text.
     pub fn typed(self) -> Option<char> {
         match self {
             Self { code: Code::Char(c), ctrl: false, alt: false } => Some(c),
@@ -146,189 +147,133 @@ impl fmt::Display for Key {
     }
 }
 
-/// Where a command's keys work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Context {
-    /// Everywhere, in popups too.
-    Anywhere,
-    /// In every pane.
-    Panes,
-    /// In the link graph.
-    Graph,
-    /// In the list of connections.
-    Connections,
-    /// In the detail pane.
-    Detail,
-    /// In the tree.
-    Tree,
-    /// In the drawing of what is pinned.
-    Subgraph,
-    /// In what the feature fires on.
-    Feature,
-    /// In the same on the whole screen.
-    Contexts,
-    /// In what is looked for there.
-    ContextsSearch,
-    /// In the list of features.
-    Browse,
-    /// In a line that is asked about them.
-    BrowseLine,
-    /// In a line of text.
-    Text,
-    /// In the prompt popup.
-    Prompt,
-    /// In the help popup.
-    Help,
-    /// In a list from which something is picked.
-    Picker,
-    /// In a question that is answered in a line.
-    Question,
-    /// In the notes.
-    Notes,
-    /// In the list of proposed supernodes.
-    Proposals,
-    /// In the filter that is being written.
-    Filter,
-    /// In an export that is being chosen.
-    Export,
-    /// In the list of paths.
-    Paths,
-    /// In the interventions.
-    Interventions,
-    /// In what says why features fire.
-    Why,
-    /// In a line that is asked there.
-    WhyLine,
-    /// In the comparison of two graphs.
-    Compare,
-    /// In what says whether the graph is true.
-    Truth,
-    /// In a connection that is split by attention heads.
-    Heads,
-    /// After the key for edits.
-    Edit,
-    /// After the key that copies.
-    Copy,
-    /// After the key that marks a node.
-    SetMark,
-    /// After the key that goes to a mark.
-    ToMark,
-    /// In the list of models.
-    Start,
-    /// Where a question is asked, or something is waited for.
-    Ask,
+/// Context in which a command's keys work.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// Unique name.
+    name: &'static str,
+    /// Contexts in which keys are looked up that do nothing here.
+    below: &'static [Context],
+    /// Command whose key comes before the keys of this context.
+    prefix: Option<&'static str>,
+}
+
+impl PartialEq for Context {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Context {}
+
+impl Hash for Context {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
 }
 
 impl Context {
-    /// Where keys are looked up, in order, when this is what has the focus.
-    pub fn chain(self) -> &'static [Self] {
-        match self {
-            Self::Graph => &[Self::Graph, Self::Panes, Self::Anywhere],
-            Self::Connections => &[Self::Connections, Self::Panes, Self::Anywhere],
-            Self::Detail => &[Self::Detail, Self::Panes, Self::Anywhere],
-            Self::Tree => &[Self::Tree, Self::Panes, Self::Anywhere],
-            Self::Subgraph => &[Self::Subgraph, Self::Panes, Self::Anywhere],
-            Self::Feature => &[Self::Feature, Self::Panes, Self::Anywhere],
-            Self::Contexts => &[Self::Contexts, Self::Feature, Self::Anywhere],
-            Self::ContextsSearch => &[Self::ContextsSearch, Self::Text, Self::Anywhere],
-            Self::Browse => &[Self::Browse, Self::Anywhere],
-            Self::BrowseLine => &[Self::BrowseLine, Self::Text, Self::Anywhere],
-            Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
-            Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
-            Self::Picker => &[Self::Picker, Self::Text, Self::Anywhere],
-            Self::Question => &[Self::Question, Self::Text, Self::Anywhere],
-            Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
-            Self::Proposals => &[Self::Proposals, Self::Anywhere],
-            Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
-            Self::Export => &[Self::Export, Self::Text, Self::Anywhere],
-            Self::Paths => &[Self::Paths, Self::Anywhere],
-            Self::Interventions => &[Self::Interventions, Self::Anywhere],
-            Self::Why => &[Self::Why, Self::Anywhere],
-            Self::WhyLine => &[Self::WhyLine, Self::Text, Self::Anywhere],
-            Self::Compare => &[Self::Compare, Self::Anywhere],
-            Self::Truth => &[Self::Truth, Self::Anywhere],
-            Self::Heads => &[Self::Heads, Self::Anywhere],
-            Self::Edit => &[Self::Edit, Self::Anywhere],
-            Self::Copy => &[Self::Copy, Self::Anywhere],
-            Self::SetMark => &[Self::SetMark, Self::Anywhere],
-            Self::ToMark => &[Self::ToMark, Self::Anywhere],
-            Self::Start => &[Self::Start, Self::Anywhere],
-            Self::Ask => &[Self::Ask, Self::Anywhere],
-            Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
-        }
+    /// Everywhere, in dialogs too.
+    pub const ANYWHERE: Self = Self::new("anywhere", &[]);
+    /// In every pane.
+    pub const PANES: Self = Self::new("panes", &[Self::ANYWHERE]);
+    /// In a line of text.
+    pub const TEXT: Self = Self::new("text", &[Self::ANYWHERE]);
+    /// In the link graph.
+    pub const GRAPH: Self = Self::pane_of("graph");
+    /// In the list of connections.
+    pub const CONNECTIONS: Self = Self::pane_of("connections");
+    /// In the detail pane.
+    pub const DETAIL: Self = Self::pane_of("detail");
+    /// In the tree.
+    pub const TREE: Self = Self::pane_of("tree");
+    /// In the drawing of the pinned nodes.
+    pub const SUBGRAPH: Self = Self::pane_of("subgraph");
+    /// In the feature pane.
+    pub const FEATURE: Self = Self::pane_of("feature");
+    /// After the key for edits.
+    pub const EDIT: Self = Self::after("edit");
+    /// After the key that copies.
+    pub const COPY: Self = Self::after("copy");
+    /// After the key that marks a node.
+    pub const SET_MARK: Self = Self::after("mark");
+    /// After the key that goes to a mark.
+    pub const TO_MARK: Self = Self::after("to-mark");
+
+    const fn new(name: &'static str, below: &'static [Self]) -> Self {
+        Self { name, below, prefix: None }
     }
 
-    /// What has the focus is one of these.
-    pub const FOCUSED: &[Self] = &[
-        Self::Graph,
-        Self::Connections,
-        Self::Detail,
-        Self::Tree,
-        Self::Subgraph,
-        Self::Feature,
-        Self::Contexts,
-        Self::ContextsSearch,
-        Self::Browse,
-        Self::BrowseLine,
-        Self::Prompt,
-        Self::Help,
-        Self::Picker,
-        Self::Question,
-        Self::Notes,
-        Self::Proposals,
-        Self::Filter,
-        Self::Export,
-        Self::Paths,
-        Self::Interventions,
-        Self::Why,
-        Self::WhyLine,
-        Self::Compare,
-        Self::Truth,
-        Self::Heads,
-        Self::Edit,
-        Self::Copy,
-        Self::SetMark,
-        Self::ToMark,
-        Self::Start,
-        Self::Ask,
-    ];
+    /// Creates the context of a dialog. `name` is unique.
+    pub const fn dialog(name: &'static str) -> Self {
+        Self::new(name, &[Self::ANYWHERE])
+    }
 
-    /// The command whose key comes before the keys of this context.
+    /// Creates the context of a dialog in which a line is written.
+    pub const fn line(name: &'static str) -> Self {
+        Self::new(name, &[Self::TEXT, Self::ANYWHERE])
+    }
+
+    /// Creates the context of a dialog that shows a pane on the whole screen, with the keys of that pane.
+    pub const fn whole(name: &'static str, pane: &'static [Self]) -> Self {
+        Self::new(name, pane)
+    }
+
+    const fn pane_of(name: &'static str) -> Self {
+        Self::new(name, &[Self::PANES, Self::ANYWHERE])
+    }
+
+    /// Creates the context of the key that follows the key of this command.
+    const fn after(command: &'static str) -> Self {
+        Self { name: command, below: &[Self::ANYWHERE], prefix: Some(command) }
+    }
+
+    /// Iterates over the contexts in which keys are looked up, in order, when this one has the focus.
+    pub fn chain(self) -> impl Iterator<Item = Self> {
+        std::iter::once(self).chain(self.below.iter().copied())
+    }
+
+    /// Returns true where keys that are pressed here are looked up in `other`.
+    pub fn reaches(self, other: Self) -> bool {
+        self.chain().any(|context| context == other)
+    }
+
+    /// Returns the command whose key comes before the keys of this context.
     pub fn prefix(self) -> Option<&'static str> {
-        match self {
-            Self::Edit => Some("edit"),
-            Self::Copy => Some("copy"),
-            Self::SetMark => Some("mark"),
-            Self::ToMark => Some("to-mark"),
-            _ => None,
-        }
+        self.prefix
     }
 
-    /// The pane whose keys stand here alone.
+    /// Returns the pane of which this is the context.
     pub fn pane(self) -> Option<Pane> {
         Pane::ALL.into_iter().find(|pane| pane.context() == self)
     }
 
-    /// Whether its commands are about the panes, so that they can be run by name from there; the others are about what
-    /// lies over them.
+    /// Returns true where the commands are about the panes, so that they can be run by name from there; the others are
+    /// about dialogs over the panes.
     pub fn is_about_panes(self) -> bool {
-        matches!(self, Self::Anywhere | Self::Panes) || self.pane().is_some() || self.prefix().is_some()
+        [Self::ANYWHERE, Self::PANES].contains(&self) || self.pane().is_some() || self.prefix.is_some()
     }
 }
 
-/// The command that `key` leads to where `focus` has the focus.
+/// Returns the command that `key` leads to where `focus` has the focus.
 pub fn lookup(focus: Context, key: Key) -> Option<&'static Command> {
     static BOUND: LazyLock<HashMap<(Context, Key), &Command>> = LazyLock::new(|| {
         let keys = |command: &'static Command| command.keys.iter().filter_map(|text| Key::parse(text));
-        COMMANDS.iter().flat_map(|command| keys(command).map(move |key| ((command.context, key), command))).collect()
+        all_commands().flat_map(|command| keys(command).map(move |key| ((command.context, key), command))).collect()
     });
-    focus.chain().iter().find_map(|context| BOUND.get(&(*context, key)).copied())
+    focus.chain().find_map(|context| BOUND.get(&(context, key)).copied())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::HashMap;
+
+    /// Iterates over the contexts that can have the focus.
+    fn focused() -> impl Iterator<Item = Context> {
+        let contexts = all_commands().map(|command| command.context);
+        contexts.filter(|context| ![Context::ANYWHERE, Context::PANES, Context::TEXT].contains(context))
+    }
 
     #[test]
     fn a_key_reads_as_it_is_written() {
@@ -342,7 +287,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_table_can_be_read() {
-        for command in COMMANDS {
+        for command in all_commands() {
             for key in command.keys {
                 assert!(Key::parse(key).is_some(), "{}: {key}", command.name);
             }
@@ -351,9 +296,9 @@ mod tests {
 
     #[test]
     fn no_key_stands_twice_where_it_works() {
-        for focus in Context::FOCUSED {
+        for focus in focused() {
             let mut seen = HashMap::new();
-            for command in COMMANDS.iter().filter(|command| focus.chain().contains(&command.context)) {
+            for command in all_commands().filter(|command| focus.reaches(command.context)) {
                 for key in command.keys {
                     if let Some(other) = seen.insert(*key, command.name) {
                         panic!("{key} is both {other} and {} in {focus:?}", command.name);
@@ -366,10 +311,10 @@ mod tests {
     #[test]
     fn every_command_can_be_reached_and_is_named_once() {
         let mut names = HashMap::new();
-        for command in COMMANDS {
+        for command in all_commands() {
             assert!(names.insert(command.name, ()).is_none(), "{} stands twice", command.name);
             assert!(!command.doc.is_empty() && !command.keys.is_empty(), "{}", command.name);
-            let reached = Context::FOCUSED.iter().any(|&focus| {
+            let reached = focused().any(|focus| {
                 let key = Key::parse(command.keys[0]).unwrap();
                 lookup(focus, key).is_some_and(|found| found.name == command.name)
             });

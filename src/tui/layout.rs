@@ -1,25 +1,25 @@
-//! Which pane is where, for every size of terminal.
+//! Arrangement of the panes, for every size of terminal.
 
 use crate::tui::app::Pane;
 use ratatui::layout::{Position, Rect};
 
-/// Less than this is not drawn at all.
+/// Least size of a terminal on which anything is drawn, in cells and lines.
 pub const LEAST: (u16, u16) = (40, 10);
 
-/// What a person decided about the panes.
+/// The user's arrangement of the panes.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    /// The panes, the one that had the focus last first. Of those that share a place it decides who has it.
+    /// Panes, the one that had the focus last first. It decides which of those that share a place is shown.
     pub recent: Vec<Pane>,
-    /// The focused pane has all of the room.
+    /// True where the focused pane has all of the room.
     pub zoomed: bool,
-    /// Where borders were dragged to, in thousandths of what they divide.
+    /// Places that borders were dragged to, in thousandths of the divided area.
     shares: Vec<(Border, u16)>,
-    /// The border that is being dragged.
+    /// Border that is being dragged.
     pub dragged: Option<Border>,
 }
 
-/// A border between panes.
+/// Border between panes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Border {
     /// Between the graph's side and the lists' side.
@@ -34,24 +34,24 @@ pub enum Border {
     Lower,
 }
 
-/// A border where it is.
+/// Border with its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Which it is.
+    /// The border.
     pub border: Border,
-    /// What it divides.
+    /// Area that the border divides.
     pub area: Rect,
-    /// It divides left from right, else above from below.
+    /// True where the border divides left from right, else above from below.
     pub upright: bool,
     /// Cells or lines of the first part.
     pub at: u16,
 }
 
-/// No border is dragged so far that a pane has fewer cells or lines than these.
+/// Least cells and lines of a pane that borders can be dragged to.
 const LEAST_PART: (u16, u16) = (24, 5);
 
 impl Cut {
-    /// Whether a cell is on the border. The top line of the lower part has titles, and is left to them.
+    /// Returns true where a cell is on the border. The top line of the lower part has titles, and is left to them.
     fn is_at(&self, cell: Position) -> bool {
         let (x, y) = (cell.x.wrapping_sub(self.area.x), cell.y.wrapping_sub(self.area.y));
         self.area.contains(cell) && if self.upright { x + 1 == self.at || x == self.at } else { y + 1 == self.at }
@@ -65,7 +65,7 @@ impl Default for Windows {
 }
 
 impl Windows {
-    /// Remembers that a pane has the focus.
+    /// Takes note that a pane has the focus.
     pub fn note_focus(&mut self, pane: Pane) {
         if self.recent.first() != Some(&pane) {
             self.recent.retain(|other| *other != pane);
@@ -73,7 +73,7 @@ impl Windows {
         }
     }
 
-    /// Takes the dragged border to a cell.
+    /// Drags the border to a cell.
     pub fn drag(&mut self, panes: &Panes, cell: Position) {
         let dragged = self.dragged;
         let Some(cut) = panes.cuts.iter().find(|cut| Some(cut.border) == dragged) else { return };
@@ -88,7 +88,8 @@ impl Windows {
         self.shares.push((cut.border, share as u16));
     }
 
-    /// Cells of the first part of `whole`, of which a part is to have `least`; `at` where nobody dragged the border.
+    /// Returns the cells of the first part of `whole`, where each part is to have `least`; `at` where the border was
+    /// not dragged.
     fn cut(&self, border: Border, whole: u16, at: u16, least: u16) -> u16 {
         match self.shares.iter().find(|(dragged, _)| *dragged == border) {
             Some((_, share)) if whole >= 2 * least => {
@@ -100,57 +101,57 @@ impl Windows {
     }
 }
 
-/// A place for one pane at a time.
+/// Place for one pane at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Where it is.
+    /// Area of the place.
     pub area: Rect,
-    /// The panes that share it.
+    /// Panes that share the place.
     pub tabs: &'static [Pane],
-    /// Which of them is there.
+    /// Pane that is shown.
     pub shown: Pane,
 }
 
-/// Where everything is. A pane that has no room is in no slot's front.
+/// Areas of everything on the screen. A pane that has no room is shown in no slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Panes {
-    /// The prompt with its answer.
+    /// Prompt with its answer.
     pub header: Rect,
     /// Scores, counts and thresholds.
     pub trust: Rect,
-    /// The panes.
+    /// Places of the panes.
     pub slots: Vec<Slot>,
-    /// The borders between them.
+    /// Borders between the panes.
     pub cuts: Vec<Cut>,
-    /// The walked path.
+    /// Walked path.
     pub crumbs: Option<Rect>,
-    /// The keys.
+    /// Line of keys.
     pub hints: Rect,
 }
 
 impl Panes {
-    /// Where a pane is.
+    /// Returns the area of a pane.
     pub fn of(&self, pane: Pane) -> Option<Rect> {
         self.slot_of(pane).map(|slot| slot.area)
     }
 
-    /// The slot that shows a pane.
+    /// Returns the slot that shows a pane.
     pub fn slot_of(&self, pane: Pane) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.shown == pane)
     }
 
-    /// The border that a cell is on.
+    /// Returns the border that a cell is on.
     pub fn border_at(&self, cell: Position) -> Option<Border> {
         self.cuts.iter().find(|cut| cut.is_at(cell)).map(|cut| cut.border)
     }
 
-    /// The room for marks within the graph pane.
+    /// Returns the room for marks within the graph pane.
     pub fn graph_room(&self) -> Option<Rect> {
         self.of(Pane::Graph).map(inner)
     }
 }
 
-/// What is left of a pane within its frame, a cell of air at either side.
+/// Returns the room within a pane's frame, with a free cell at either side.
 pub fn inner(pane: Rect) -> Rect {
     Rect {
         x: pane.x + 2.min(pane.width),
@@ -160,8 +161,8 @@ pub fn inner(pane: Rect) -> Rect {
     }
 }
 
-/// The panes of a terminal of `size`; `None` where it is too small for any. Where not all fit, panes share places, and
-/// `focus` is always seen.
+/// Arranges the panes of a terminal of `size`; `None` where it is too small for any. Where not all fit, panes share
+/// places, and `focus` is always seen.
 pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Panes> {
     let (width, height) = size;
     if width < LEAST.0 || height < LEAST.1 {
@@ -187,21 +188,21 @@ pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Panes>
     })
 }
 
-/// Divides areas, and keeps where.
+/// Divider of areas, which keeps the borders.
 struct Cutter<'a> {
     windows: &'a Windows,
     cuts: Vec<Cut>,
 }
 
 impl Cutter<'_> {
-    /// Left and right.
+    /// Divides an area into left and right.
     fn beside(&mut self, border: Border, area: Rect, at: u16) -> (Rect, Rect) {
         let at = self.windows.cut(border, area.width, at, LEAST_PART.0);
         self.cuts.push(Cut { border, area, upright: true, at });
         (Rect { width: at, ..area }, Rect { x: area.x + at, width: area.width - at, ..area })
     }
 
-    /// Above and below.
+    /// Divides an area into above and below.
     fn over(&mut self, border: Border, area: Rect, at: u16) -> (Rect, Rect) {
         let at = self.windows.cut(border, area.height, at, LEAST_PART.1);
         self.cuts.push(Cut { border, area, upright: false, at });
@@ -209,7 +210,7 @@ impl Cutter<'_> {
     }
 }
 
-/// From room for every pane down to room for one, and who shares which place.
+/// Returns the places, each with the panes that share it, from room for every pane down to room for one.
 fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Pane])> {
     use Pane::{Connections, Detail, Feature, Graph, Subgraph, Tree};
     if body.width >= 110 && body.height >= 18 {

@@ -1,12 +1,12 @@
-//! What the marks on the screen mean, in one table, from which the help and the manual page are made.
+//! Meaning of the marks on the screen, in one table, from which the help and the manual page are made.
 
 use crate::text::glyph::Glyphs;
 
-/// A mark, as a character set shows it, and what it means.
+/// Mark, as a character set shows it, and its meaning.
 pub struct Mark {
-    /// How it looks.
+    /// Sign of the mark.
     pub sign: fn(&Glyphs) -> String,
-    /// What it says.
+    /// Meaning of the mark.
     pub doc: &'static str,
 }
 

@@ -1,28 +1,28 @@
-//! The edges of a node as they are listed: one side, some kinds, in an order.
+//! Edges of a node as they are listed: one side, some kinds, in an order.
 
 use crate::graph::{AttributionGraph, Edge, Kept, Node};
 use crate::ids::NodeId;
 
-/// Which connections are numbered and followed.
+/// Side of a node whose connections are numbered and followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// What flows into the node.
+    /// Edges into the node.
     #[default]
     Inputs,
-    /// What the node flows into.
+    /// Edges out of the node.
     Outputs,
-    /// What takes away from the node, kept or not.
+    /// Negative edges into the node, kept or not.
     Inhibitors,
 }
 
-/// Inhibitors listed at most: there may be many thousands.
+/// Most inhibitors that are listed: there may be many thousands.
 const INHIBITORS: usize = 500;
 
 impl Side {
-    /// All of them, in the order in which they are turned through.
+    /// All sides, in the order in which they are turned through.
     pub const ALL: [Self; 3] = [Self::Inputs, Self::Outputs, Self::Inhibitors];
 
-    /// What one of them is called.
+    /// Returns the word for one connection of this side.
     pub fn name(self) -> &'static str {
         match self {
             Self::Inputs => "input",
@@ -31,7 +31,7 @@ impl Side {
         }
     }
 
-    /// Inputs for outputs, and else outputs for inputs. Inhibitors give way to inputs.
+    /// Returns inputs for outputs, and else outputs for inputs. Inhibitors give way to inputs.
     pub fn other(self) -> Self {
         match self {
             Self::Inputs => Self::Outputs,
@@ -39,12 +39,12 @@ impl Side {
         }
     }
 
-    /// The way that edges go on this side: inhibitors are inputs.
+    /// Returns the direction of the edges on this side: inhibitors are inputs.
     pub fn way(self) -> Self {
         if self == Self::Inhibitors { Self::Inputs } else { self }
     }
 
-    /// What their list is called.
+    /// Returns the title of the list.
     pub fn title(self) -> &'static str {
         match self {
             Self::Inputs => "inputs",
@@ -54,19 +54,19 @@ impl Side {
     }
 }
 
-/// A kept edge of a node.
+/// Edge of a node, as its list shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
     /// The edge.
     pub edge: Edge,
-    /// Its other end.
+    /// Node at the other end.
     pub other: NodeId,
-    /// Its share of everything that flows into its target.
+    /// Share of the target's total input, whatever the sign.
     pub share: f64,
 }
 
 impl Link {
-    /// The edge as the node on `side` of it sees it.
+    /// Creates the link of an edge as `side` of a node lists it.
     pub fn new(graph: &AttributionGraph, edge: Edge, side: Side) -> Self {
         let total = graph.input_total(edge.target);
         let share = if total > 0.0 { f64::from(edge.weight.abs()) / total } else { 0.0 };
@@ -78,17 +78,17 @@ impl Link {
     }
 }
 
-/// In which order connections are listed, and so numbered.
+/// Order in which connections are listed, and so numbered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// By their share of what flows into their target, whatever the sign.
+    /// By the share of their target's input, whatever the sign.
     #[default]
     Share,
-    /// By their signed weight, from what drives most to what holds back most.
+    /// By signed weight, the most positive first.
     Weight,
 }
 
-/// A kind of node that a list can leave out.
+/// Kind of node that a list can leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
     /// Features.
@@ -100,10 +100,10 @@ pub enum Listed {
 }
 
 impl Listed {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Features, Self::Errors, Self::Tokens];
 
-    /// What they are called.
+    /// Returns the kind's name, in the plural.
     pub fn name(self) -> &'static str {
         match self {
             Self::Features => "features",
@@ -121,12 +121,12 @@ impl Listed {
     }
 }
 
-/// How connections are listed.
+/// Order and kinds of listed connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Their order.
+    /// Order of the connections.
     pub order: Order,
-    /// The kinds that are left out.
+    /// Kinds that are left out.
     pub without: Vec<Listed>,
 }
 
@@ -140,28 +140,28 @@ impl Listing {
         }
     }
 
-    /// Whether a kind is listed.
+    /// Returns true where a kind is listed.
     pub fn shows(&self, kind: Listed) -> bool {
         !self.without.contains(&kind)
     }
 }
 
-/// The kept edges of a node on one side; of inhibitors all, kept or not.
+/// Kept edges of a node on one side; of inhibitors all, kept or not.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
-    /// Those that are listed, in their order.
+    /// Listed edges, in their order.
     pub kept: Vec<Link>,
-    /// How many more are kept but not listed: they are of kinds that are left out, or inhibitors too weak.
+    /// Number of further edges that are not listed, because of their kind.
     pub left_out: usize,
-    /// The shares of all that are kept, together.
+    /// Sum of the shares of the kept edges, listed or not.
     pub share: f64,
-    /// How many the whole graph has.
+    /// Number of such edges in the whole graph.
     pub all: usize,
     n_kept: usize,
 }
 
 impl Links {
-    /// The edges of `node` on `side` that are kept of `graph`.
+    /// Lists the edges of `node` on `side` that are kept of `graph`.
     pub fn new(graph: &AttributionGraph, kept: &Kept, node: NodeId, side: Side, listing: &Listing) -> Self {
         let of_side = |edge| Link::new(graph, edge, side);
         let (links, all): (Vec<Link>, usize) = match side {
@@ -180,7 +180,7 @@ impl Links {
         let is_listed = |link: &Link| !listing.without.iter().any(|kind| kind.holds(graph.node(link.other)));
         let mut listed: Vec<Link> = links.into_iter().filter(is_listed).collect();
         match listing.order {
-            // Their order is by either.
+            // Strongest first, which is the order by share and by weight alike.
             _ if side == Side::Inhibitors => {}
             Order::Share => listed.sort_by(|a, b| b.share.total_cmp(&a.share)),
             Order::Weight => listed.sort_by(|a, b| b.edge.weight.total_cmp(&a.edge.weight)),
@@ -188,17 +188,17 @@ impl Links {
         Self { left_out: n_found - listed.len(), kept: listed, share, all, n_kept }
     }
 
-    /// How many are kept, listed or not.
+    /// Returns the number of kept edges, listed or not.
     pub fn n_kept(&self) -> usize {
         self.n_kept
     }
 
-    /// Whether there is nothing to be listed, of any kind.
+    /// Returns true where there are no edges, of any kind.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.left_out == 0
     }
 
-    /// The largest share among those that are listed.
+    /// Returns the largest share among the listed edges.
     pub fn strongest(&self) -> f64 {
         self.kept.iter().map(|link| link.share).fold(0.0, f64::max)
     }

@@ -1,4 +1,4 @@
-//! What the screen asks about models, off the UI thread, and what comes of it.
+//! Requests about models off the UI thread, and their results.
 
 use crate::hub::Offer;
 use crate::job::Monitor;
@@ -8,43 +8,43 @@ use crate::session::{RecentGraph, recent};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How many graphs of those that were open last are offered.
+/// Most recent graphs that are offered.
 const RECENT: usize = 8;
 
-/// What is asked of [`Models`], off the UI thread.
+/// Request to [`Models`], off the UI thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
-    /// What can be chosen.
+    /// Lists the models and graphs that can be chosen.
     List,
-    /// What would have to be downloaded.
+    /// Finds the files that would have to be downloaded.
     Offer(Choice),
-    /// Download it.
+    /// Downloads them.
     Download(Offer),
-    /// Load what is here.
+    /// Loads a model that is here.
     Load(Choice),
 }
 
-/// What comes of an errand.
+/// Result of a request.
 pub enum Brought {
-    /// What can be chosen.
+    /// Models and graphs that can be chosen.
     List {
-        /// Graphs that were open and are still there, the last one first.
+        /// Recent graphs that are still there, the last one first.
         graphs: Vec<RecentGraph>,
-        /// The choices.
+        /// Models to choose from.
         choices: Vec<Choice>,
-        /// Who would be asked for those that are not here.
+        /// Server that would be asked for those that are not here.
         server: String,
     },
-    /// What would have to be downloaded.
+    /// Files that would have to be downloaded.
     Offer(Offer),
-    /// It is downloaded.
+    /// The download is complete.
     Downloaded,
-    /// A model that traces.
+    /// Loaded model, which traces.
     Loaded(Arc<dyn Tracer>),
 }
 
 impl Errand {
-    /// Does it. `data` is the folder of what is the program's own.
+    /// Runs the request. `data` is the folder of the program's own data.
     pub(super) fn run(self, models: &dyn Models, data: Option<&Path>, monitor: &Monitor) -> anyhow::Result<Brought> {
         Ok(match self {
             Self::List => {

@@ -1,6 +1,6 @@
-//! The mouse, as far as anything here is done with it.
+//! Gestures of the mouse that the program uses.
 
-/// What is done.
+/// Gesture of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gesture {
     /// The left button goes down.
@@ -9,19 +9,19 @@ pub enum Gesture {
     Drag,
     /// The button is let go.
     Release,
-    /// The wheel turns away from the person.
+    /// The wheel turns away from the user.
     WheelUp,
-    /// The wheel turns towards the person.
+    /// The wheel turns towards the user.
     WheelDown,
 }
 
-/// Something done with the mouse, and in which cell.
+/// Gesture of the mouse, and its cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mouse {
-    /// What is done.
+    /// The gesture.
     pub gesture: Gesture,
-    /// The cell's column.
+    /// Column of the cell.
     pub x: u16,
-    /// The cell's line.
+    /// Line of the cell.
     pub y: u16,
 }

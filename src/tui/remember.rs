@@ -1,4 +1,4 @@
-//! What is remembered of the work on a circuit: from the state into a session, and back.
+//! Session of a circuit: read from the state, and put back into it.
 
 use crate::graph::query::Query;
 use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept};
@@ -7,19 +7,19 @@ use crate::tui::act;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Side};
 use crate::tui::filter::Filter;
-use crate::tui::trail::{Reached, Station};
+use crate::tui::history::{Entry, Reached};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A session that was read, with what is left of the graph at its thresholds.
+/// Session that was read, with the kept part of the graph at its thresholds.
 pub struct Remembered {
-    /// What it says.
+    /// The session.
     pub session: Session,
-    /// What is kept, where that is not what was kept without it.
+    /// Kept part of the graph, where the session's thresholds are not the document's own.
     pub kept: Option<Arc<Kept>>,
-    /// What the person has to be told.
+    /// Warnings for the user.
     pub notices: Vec<String>,
-    /// Whether anything was saved before.
+    /// True where a session was saved before.
     pub is_saved: bool,
 }
 
@@ -44,13 +44,13 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
     (Remembered { session, kept, notices, is_saved }, file)
 }
 
-/// What is to be remembered of the circuit on the screen.
+/// Returns the session of the circuit on the screen.
 pub fn session_of(state: &State, circuit: &Circuit) -> Session {
-    let kit = &circuit.kit;
-    let (stations, at) = circuit.trail.stations();
-    let walk = stations.iter().map(|station| Saved {
-        node: station.node,
-        reached: match station.reached {
+    let marks = &circuit.marks;
+    let (entries, at) = circuit.history.entries();
+    let walk = entries.iter().map(|entry| Saved {
+        node: entry.node,
+        reached: match entry.reached {
             Reached::AsInput(_) => session::Reached::AsInput,
             Reached::AsOutput(_) => session::Reached::AsOutput,
             Reached::Freely => session::Reached::Freely,
@@ -64,20 +64,20 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     Session {
         edited: circuit.edits.now().clone(),
         selected: Some(circuit.selected()),
-        chosen: kit.chosen.clone(),
-        filters: kit.filters.clone(),
-        filter: kit.filter.as_ref().map(|filter| ActiveFilter { query: filter.text.clone(), hides: filter.hides }),
+        chosen: marks.chosen.clone(),
+        filters: marks.filters.clone(),
+        filter: marks.filter.as_ref().map(|filter| ActiveFilter { query: filter.text.clone(), hides: filter.hides }),
         filter_history: state.filter_history.clone(),
-        marks: kit.marks.clone(),
+        marks: marks.letters.clone(),
         walk: walk.collect(),
         walk_at: at,
-        refused: kit.refused.clone(),
+        refused: marks.refused.clone(),
         screen: screen.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     }
 }
 
-/// Puts the circuit on the screen where a session left it. What was edited while the graph was still growing comes on top
-/// of that, and who has walked meanwhile is left where they are.
+/// Restores the circuit on the screen from a session. Edits that were made while the graph was still growing are
+/// applied on top, and a user who has walked meanwhile stays where they are.
 pub fn restore(state: &mut State, remembered: Remembered) {
     let Remembered { session, kept, is_saved, .. } = remembered;
     if !is_saved {
@@ -86,26 +86,26 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     }
     let Some(circuit) = &mut state.circuit else { return };
     let since: Vec<Edit> = circuit.edits.made().cloned().collect();
-    let walked = circuit.trail.stations().0.len() > 1;
+    let walked = circuit.history.entries().0.len() > 1;
     circuit.edits = Edits::starting_from(session.edited);
     let pruned_at = circuit.edits.now().thresholds;
     since.into_iter().for_each(|edit| _ = circuit.edits.apply(edit));
-    let marked = std::mem::replace(&mut circuit.kit.marks, session.marks);
-    circuit.kit.marks.extend(marked);
-    if circuit.kit.chosen.is_empty() {
-        circuit.kit.chosen = session.chosen;
+    let marked = std::mem::replace(&mut circuit.marks.letters, session.marks);
+    circuit.marks.letters.extend(marked);
+    if circuit.marks.chosen.is_empty() {
+        circuit.marks.chosen = session.chosen;
     }
-    circuit.kit.filters = session.filters;
-    circuit.kit.refused = session.refused;
-    circuit.kit.filter = session.filter.and_then(|filter| {
+    circuit.marks.filters = session.filters;
+    circuit.marks.refused = session.refused;
+    circuit.marks.filter = session.filter.and_then(|filter| {
         let query = Query::parse(&filter.query).ok()?;
         Some(Filter::new(filter.query, query, filter.hides))
     });
     let graph = Arc::clone(&circuit.traced.document.graph);
-    let walk = session.walk.windows(2).map(|pair| Station { node: pair[1].node, reached: reached(&graph, pair) });
-    let first = session.walk.first().map(|first| Station { node: first.node, reached: Reached::Freely });
+    let walk = session.walk.windows(2).map(|pair| Entry { node: pair[1].node, reached: reached(&graph, pair) });
+    let first = session.walk.first().map(|first| Entry { node: first.node, reached: Reached::Freely });
     if !walked {
-        circuit.trail.restore(first.into_iter().chain(walk).collect(), session.walk_at);
+        circuit.history.restore(first.into_iter().chain(walk).collect(), session.walk_at);
     }
     let said = |name: &str| session.screen.get(name).map(String::as_str);
     let side = Side::ALL.into_iter().find(|side| said("side") == Some(side.title()));
@@ -130,10 +130,10 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     }
 }
 
-/// Shows the supernodes that a file brings along on the whole screen where nobody has been at it yet: whoever grouped its
+/// Shows the supernodes of a file on the whole screen where there is no session and no walk yet: whoever grouped its
 /// nodes meant that to be seen.
 fn show_pinned(state: &mut State) {
-    let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.trail.stations().0.len() == 1) else { return };
+    let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.history.entries().0.len() == 1) else { return };
     let edited = &circuit.traced.document.edited;
     if !edited.groups.is_empty() {
         state.focus = Pane::Subgraph;
@@ -141,7 +141,7 @@ fn show_pinned(state: &mut State) {
     }
 }
 
-/// How the second of two stations is reached; freely where there is no such edge any more.
+/// Returns the way in which the second of two entries is reached; freely where there is no such edge any more.
 fn reached(graph: &AttributionGraph, pair: &[Saved]) -> Reached {
     let weight = |source, target| graph.incoming(target).find(|edge| edge.source == source).map(|edge| edge.weight);
     let (before, after) = (pair[0].node, pair[1].node);

@@ -1,4 +1,4 @@
-//! The loop: take everything that happened, change the state, draw at most once a frame.
+//! Main loop: takes all events, changes the state, draws at most once a frame.
 
 use crate::config;
 use crate::service::models::Models;
@@ -6,14 +6,15 @@ use crate::service::tracing::Tracer;
 use crate::text::glyph::{Charset, Glyphs};
 use crate::tui::app::State;
 use crate::tui::clipboard::{self, Between};
+use crate::tui::diff_backend::DiffBackend;
 use crate::tui::effect::Effect;
 use crate::tui::event::{self, Event, Signal};
 use crate::tui::message::Msg;
+use crate::tui::runtime::jobs::{Jobs, Services, Wake};
+use crate::tui::runtime::sessions::{Closing, Sessions};
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
-use crate::tui::update::{update, update_all};
-use crate::tui::wire::Wire;
-use crate::tui::work::{Closing, Workers};
+use crate::tui::update::{take_results, update, update_all};
 use crate::tui::{act, view};
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, bounded, select, unbounded};
@@ -24,50 +25,53 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What is on the screen first.
+/// First screen.
 pub enum Start {
-    /// A prompt that is traced at once.
+    /// Prompt that is traced at once.
     Prompt(String),
-    /// A message that is traced at once in the model's chat template.
+    /// Message that is traced at once in the model's chat template.
     Message(String),
     /// Graph files, of which the first is shown.
     Opened(Vec<PathBuf>),
-    /// The prompt, to be written.
+    /// Prompt, to be written.
     Write,
-    /// The models, to choose from.
+    /// List of models, to choose from.
     Choose,
 }
 
-/// How the program looks.
+/// Look and input of the program.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The theme.
+    /// Theme of the screen.
     pub theme: ThemeChoice,
-    /// The signs; by what the environment says where it is `None`.
+    /// Character set; by the environment where it is `None`.
     pub glyphs: Option<Charset>,
-    /// Whether the mouse works from the start.
+    /// True where the mouse works from the start.
     pub mouse: bool,
 }
 
-/// How often the sign for work that goes on moves.
+/// Time between two frames of the sign for work that goes on.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long being suspended waits for sessions to be saved.
+/// Most time that sessions are given to be saved before the program is suspended.
 const SAVING: Duration = Duration::from_secs(2);
 
-/// How the full-screen program was left.
+/// Most time that files being written are given when the program is left.
+const WRITING: Duration = Duration::from_secs(1);
+
+/// Outcome of the full-screen program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// The signal that ended it, to be obeyed once everything is said.
+    /// Signal that ended the program, to be obeyed once everything is printed.
     pub signal: Option<i32>,
-    /// What has come of the sessions.
+    /// Outcome of saving the sessions.
     pub sessions: Closing,
 }
 
-/// Runs the full-screen program until the person leaves, or a signal ends it.
+/// Runs the full-screen program until the user leaves, or a signal ends it.
 ///
 /// # Errors
-/// Where the terminal cannot be claimed or is lost.
+/// Fails where the terminal cannot be claimed or is lost.
 pub fn run(
     start: Start,
     tracer: Option<Arc<dyn Tracer>>,
@@ -85,7 +89,13 @@ pub fn run(
     terminal::hook_panics();
     let size = terminal::size()
         .context("there is no terminal to draw on; run it in one, or use the subcommands (circuitscope --help)")?;
-    let mut state = State::new(look, size, tracer.clone());
+    let (wake_sender, wakes) = bounded(1);
+    // A wake that is already waiting says as much as two.
+    let wake: Wake = Arc::new(move || {
+        let _ = wake_sender.try_send(());
+    });
+    let services = Services { tracer, models: Some(models), data: config::data_folder() };
+    let mut state = State::new(look, size, Jobs::new(services, Arc::clone(&wake)), Sessions::new(wake));
     state.mouse = options.mouse;
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
@@ -97,32 +107,27 @@ pub fn run(
 
     let (event_sender, events) = unbounded();
     let (signal_sender, signals) = unbounded();
-    let (wake_sender, wakes) = bounded(1);
-    // A wake that is already waiting to be heard says as much as two.
-    let wake = Arc::new(move || {
-        let _ = wake_sender.try_send(());
-    });
-    // A signal that comes as soon as the terminal is claimed must find somebody who gives it back.
+    // A signal may come as soon as the terminal is claimed, and its listener must then give the terminal back.
     event::read_signals(signal_sender).context("signals cannot be listened for")?;
     let claim = Claim::new().context(
         "the terminal cannot be switched to full screen; run it in one, or use the subcommands (circuitscope --help)",
     )?;
     terminal::take_mouse(options.mouse)?;
-    // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that answer
-    // late or never hold nothing up.
+    // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that
+    // answer late or never hold nothing up.
     let asked = asks && terminal::ask_background()?;
     let drawn = asked.then(Instant::now);
     event::read_terminal(event_sender)?;
     let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn };
-    // Where there is no alternate screen, what was there before shines through.
+    // Without an alternate screen, the former text would shine through.
     screen.terminal.clear()?;
     state.remembers = true;
-    let mut workers = Workers::new(tracer, wake).with_models(Some(models)).with_data(config::data_folder());
     let sources = Sources { events, signals, wakes };
-    let outcome = live(&mut state, &mut workers, &mut screen, &sources);
+    let outcome = live(&mut state, &mut screen, &sources);
     drop(screen);
     // Sessions are saved before a signal is obeyed, and a terminal that is lost takes none of them with it.
-    let sessions = workers.close();
+    state.jobs.finish_writing(WRITING);
+    let sessions = state.sessions.close();
     match outcome {
         Ok(signal) => Ok(Left { signal, sessions }),
         Err(error) if sessions.unsaved.is_empty() => Err(error),
@@ -130,29 +135,24 @@ pub fn run(
     }
 }
 
-/// Where things come from.
+/// Channels that the loop listens to.
 struct Sources {
     events: Receiver<Event>,
     signals: Receiver<Signal>,
-    /// Something has come of the work.
+    /// Wakes by jobs that have results.
     wakes: Receiver<()>,
 }
 
 struct Screen<W: Write> {
     claim: Claim,
-    terminal: Terminal<Wire<W>>,
+    terminal: Terminal<DiffBackend<W>>,
     between: Between,
     frame: Duration,
     drawn: Option<Instant>,
 }
 
-/// Lives until someone says to leave; gives the signal that did.
-fn live<W: Write>(
-    state: &mut State,
-    workers: &mut Workers,
-    screen: &mut Screen<W>,
-    sources: &Sources,
-) -> anyhow::Result<Option<i32>> {
+/// Runs the loop until the program is to be left; returns the signal that ended it.
+fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) -> anyhow::Result<Option<i32>> {
     let mut ticked = Instant::now();
     loop {
         // However much is typed or pasted, signals and answers get their turn, and the screen follows.
@@ -163,35 +163,34 @@ fn live<W: Write>(
         });
         take(state, waiting)?;
         for signal in sources.signals.try_iter() {
-            if let ControlFlow::Break(signal) = obey(state, workers, screen, signal)? {
+            if let ControlFlow::Break(signal) = obey(state, screen, signal)? {
                 return Ok(Some(signal));
             }
         }
-        for answer in workers.answers() {
-            update(state, answer);
-        }
+        take_results(state);
         for effect in std::mem::take(&mut state.effects) {
-            match workers.start(effect) {
-                Some(Effect::Quit) => return Ok(None),
-                Some(Effect::Mouse(wanted)) => terminal::take_mouse(wanted)?,
-                Some(Effect::Suspend) => suspend(state, workers, screen)?,
-                Some(Effect::Copy(text)) => {
+            match effect {
+                Effect::Quit => return Ok(None),
+                Effect::Mouse(wanted) => terminal::take_mouse(wanted)?,
+                Effect::Suspend => suspend(state, screen)?,
+                Effect::Copy(text) => {
                     let sequence = clipboard::sequence(&text, screen.between);
                     screen.terminal.backend_mut().pass(&sequence)?;
                 }
-                Some(Effect::Redraw) => screen.terminal.clear()?,
-                _ => {}
+                Effect::Redraw => screen.terminal.clear()?,
             }
         }
-        if !workers.is_idle() && ticked.elapsed() >= TICK {
+        let is_idle = state.jobs.is_idle() && state.sessions.is_idle();
+        if !is_idle && ticked.elapsed() >= TICK {
             ticked = Instant::now();
-            update(state, Msg::Tick(workers.progress()));
+            update(state, Msg::Tick);
+            state.jobs.start();
         }
         let since = screen.drawn.map_or(screen.frame, |drawn| drawn.elapsed());
-        let wait = match (state.dirty, workers.is_idle()) {
+        let wait = match (state.dirty, is_idle) {
             (true, _) => screen.frame.saturating_sub(since),
             (false, false) => TICK.saturating_sub(ticked.elapsed()),
-            // Nothing is awaited but what comes of itself.
+            // Nothing but a message on a channel ends the wait.
             (false, true) => Duration::from_secs(3600),
         };
         if state.dirty && wait.is_zero() {
@@ -204,9 +203,9 @@ fn live<W: Write>(
                 take(state, [event.unwrap_or_else(|_| Event::Lost("nobody reads it".to_owned()))])?;
             }
             recv(sources.signals) -> signal => {
-                // The one who listens for them stays.
+                // The thread that listens for signals stays.
                 if let Ok(signal) = signal
-                    && let ControlFlow::Break(signal) = obey(state, workers, screen, signal)?
+                    && let ControlFlow::Break(signal) = obey(state, screen, signal)?
                 {
                     return Ok(Some(signal));
                 }
@@ -217,10 +216,10 @@ fn live<W: Write>(
     }
 }
 
-/// Takes what comes from the terminal.
+/// Applies events of the terminal to the state.
 ///
 /// # Errors
-/// Nothing can come from it any more.
+/// Fails where the terminal cannot be read any more.
 fn take(state: &mut State, events: impl IntoIterator<Item = Event>) -> anyhow::Result<()> {
     let mut lost = None;
     let msgs = events.into_iter().map_while(|event| match event {
@@ -241,29 +240,24 @@ fn take(state: &mut State, events: impl IntoIterator<Item = Event>) -> anyhow::R
     }
 }
 
-/// Does what a signal asks for, until one says to end.
-fn obey<W: Write>(
-    state: &mut State,
-    workers: &Workers,
-    screen: &mut Screen<W>,
-    signal: Signal,
-) -> anyhow::Result<ControlFlow<i32>> {
+/// Obeys a signal; breaks where it ends the program.
+fn obey<W: Write>(state: &mut State, screen: &mut Screen<W>, signal: Signal) -> anyhow::Result<ControlFlow<i32>> {
     match signal {
         Signal::End(signal) => return Ok(ControlFlow::Break(signal)),
-        Signal::Suspend => suspend(state, workers, screen)?,
+        Signal::Suspend => suspend(state, screen)?,
         Signal::Continue => resume(state, screen)?,
     }
     Ok(ControlFlow::Continue(()))
 }
 
-fn suspend<W: Write>(state: &mut State, workers: &Workers, screen: &mut Screen<W>) -> anyhow::Result<()> {
-    // Who is stopped may never go on.
-    workers.save_within(SAVING);
+fn suspend<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
+    // A stopped program may never go on.
+    state.sessions.flush_within(SAVING);
     screen.claim.suspend().context("the terminal cannot be claimed again")?;
     resume(state, screen)
 }
 
-/// The screen may show anything, and have another size, after having been away.
+/// Claims the terminal again and draws anew: it may show anything, and have another size.
 fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
     terminal::claim().context("the terminal cannot be claimed again")?;
     let (width, height) = terminal::size()?;
@@ -275,8 +269,8 @@ fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result
 /// Draws the state, as one frame.
 ///
 /// # Errors
-/// Where the terminal cannot be written to.
-pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> anyhow::Result<()> {
+/// Fails where the terminal cannot be written to.
+pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<DiffBackend<W>>) -> anyhow::Result<()> {
     let mut size = state.size;
     terminal.draw(|frame| {
         let screen = frame.area();
@@ -291,7 +285,7 @@ pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> an
     terminal.backend_mut().end_frame()?;
     state.dirty = false;
     if size != state.size {
-        // No event tells of it where that was before anybody listened.
+        // No event tells of a resize that was before anybody listened.
         update(state, Msg::Resize(size.0, size.1));
     }
     Ok(())

@@ -1,60 +1,59 @@
-//! What is pinned, as boxes in rows: supernodes and lone pinned nodes, tokens at the bottom, outputs on top.
+//! Pinned nodes as boxes in rows: supernodes and lone pinned nodes, tokens at the bottom, outputs on top.
 
 use crate::graph::{AttributionGraph, Edited, Group, NodeKind, Scores, SupernodeGraph, subgraph_scores, supernodes};
 use crate::ids::NodeId;
 use crate::text;
 use crate::text::glyph::Glyphs;
-use crate::tui::arrange::Step;
 use crate::tui::circuit::Circuit;
 use crate::tui::columns::columns;
+use crate::tui::graph_layout::Step;
+use crate::tui::runtime::jobs::RequestId;
 use std::sync::Arc;
 
-/// What a subgraph is made of.
+/// Parts of a subgraph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pinned {
-    /// The pinned nodes.
+    /// Pinned nodes.
     pub pins: Vec<NodeId>,
-    /// The supernodes among them.
+    /// Supernodes among them.
     pub groups: Vec<Group>,
 }
 
 impl Pinned {
-    /// What is pinned now.
+    /// Returns the pinned nodes and supernodes of these edits.
     pub fn of(edited: &Edited) -> Self {
         Self { pins: edited.pins.clone(), groups: edited.groups.clone() }
     }
 }
 
-/// A question for the weight of what is pinned.
+/// Request for the weights of the pinned subgraph.
 pub struct Weighing {
-    /// Comes back with the answer.
-    pub generation: u64,
-    /// The number of the circuit that it is about.
-    pub circuit: u64,
-    /// Its graph, which may grow.
+    /// Id of the circuit.
+    pub circuit: RequestId,
+    /// Graph of the circuit, which may grow.
     pub graph: Arc<AttributionGraph>,
-    /// What is pinned of it.
+    /// Pinned nodes and supernodes.
     pub pinned: Pinned,
 }
 
-/// A subgraph with what it takes a walk over the whole graph to know.
+/// Subgraph with its edges and scores, which take a walk over the whole graph to compute.
 #[derive(Clone, Debug, Default)]
 pub struct Subgraph {
-    /// What it was made of.
+    /// Pinned nodes and supernodes that it was made of.
     pub pinned: Pinned,
-    /// Its boxes and the signed edges between them.
+    /// Boxes and the signed edges between them.
     pub graph: SupernodeGraph,
-    /// By box, its level and its position: the rounded means over its members. Tokens lie below the first layer, outputs
+    /// Level and position of each box: the rounded means over its members. Tokens lie below the first layer, outputs
     /// above the last.
     places: Vec<(usize, usize)>,
-    /// By box, its middle as a share of the width.
+    /// Middle of each box as a share of the width.
     middles: Vec<f64>,
-    /// How much of the model it explains alone.
+    /// Scores of the subgraph alone.
     pub scores: Scores,
 }
 
 impl Subgraph {
-    /// Weighs what is pinned.
+    /// Weighs the pinned nodes.
     pub fn new(graph: &AttributionGraph, pinned: &Pinned) -> Self {
         let edited = Edited { pins: pinned.pins.clone(), groups: pinned.groups.clone(), ..Edited::default() };
         let boxes = supernodes(graph, &edited);
@@ -68,19 +67,19 @@ impl Subgraph {
         }
     }
 
-    /// Follows the nodes into a graph in which each has the id that `to` gives.
+    /// Replaces every node by its id in another graph, which `to` gives.
     pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
         let grouped = self.pinned.groups.iter_mut().flat_map(|group| &mut group.members);
         let boxed = self.graph.nodes.iter_mut().flat_map(|supernode| &mut supernode.members);
         self.pinned.pins.iter_mut().chain(grouped).chain(boxed).for_each(|node| *node = to(*node));
     }
 
-    /// The box that a node is in.
+    /// Returns the box of a node.
     pub fn box_of(&self, node: NodeId) -> Option<usize> {
         self.graph.nodes.iter().position(|supernode| supernode.members.contains(&node))
     }
 
-    /// What a box is called: its supernode's name, else the label of its node, else what that is and where.
+    /// Returns the name of a box: its supernode's name, else the label of its node, else the node's own name and place.
     pub fn name(&self, at: usize, circuit: &Circuit, glyphs: &Glyphs) -> String {
         let supernode = &self.graph.nodes[at];
         match supernode.group.and_then(|group| self.pinned.groups.get(group)) {
@@ -96,32 +95,33 @@ impl Subgraph {
     }
 }
 
-/// Where a box stands.
+/// Box with its place in the drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Boxed {
-    /// The index of its supernode.
+    /// Index of the box's supernode.
     pub at: usize,
-    /// Its row, from the top.
+    /// Row, from the top.
     pub row: usize,
-    /// Its first cell.
+    /// First cell.
     pub x: u16,
-    /// Its line, counted from that of the first row.
+    /// Line, counted from that of the first row.
     pub y: u16,
-    /// What stands in it, its sides included.
+    /// Text of the box, its sides included.
     pub text: String,
 }
 
 impl Boxed {
-    /// The middle of its line.
+    /// Returns the middle cell of the box.
     pub fn middle(&self) -> u16 {
         self.x + (text::width(&self.text) / 2) as u16
     }
 }
 
-/// A name is cut off after so many cells.
+/// Cells after which a name is cut off.
 const NAME: usize = 22;
 
-/// The boxes of a subgraph in a pane of `room` cells and lines, top row first. They may be more than the lines.
+/// Places the boxes of a subgraph in a pane of `room` cells and lines, top row first. They may take more lines than
+/// there are.
 pub fn place(circuit: &Circuit, glyphs: &Glyphs, room: (u16, u16)) -> Vec<Boxed> {
     let subgraph = &circuit.subgraph;
     let width = usize::from(room.0);
@@ -154,7 +154,7 @@ pub fn place(circuit: &Circuit, glyphs: &Glyphs, room: (u16, u16)) -> Vec<Boxed>
     let mut boxes = Vec::new();
     for (row, (_, texts)) in rows.into_iter().enumerate() {
         let wide: Vec<usize> = texts.iter().map(|(_, text)| text::width(text)).collect();
-        // Each where it wants to be, but behind the one before it, and with room for those after it.
+        // Each box as near to its middle as can be, but behind the one before it, and with room for those after it.
         let (mut x, mut behind) = (0, wide.iter().map(|wide| wide + 2).sum::<usize>());
         for ((at, text), wide) in texts.into_iter().zip(wide) {
             let wanted = ((subgraph.middles[at] * width as f64) as usize).saturating_sub(wide / 2);
@@ -167,7 +167,7 @@ pub fn place(circuit: &Circuit, glyphs: &Glyphs, room: (u16, u16)) -> Vec<Boxed>
     boxes
 }
 
-/// The box that a step from box `at` leads to.
+/// Returns the box that a step from box `at` leads to.
 pub fn step(boxes: &[Boxed], at: usize, step: Step) -> Option<usize> {
     let here = boxes.iter().find(|boxed| boxed.at == at)?;
     let row = match step {

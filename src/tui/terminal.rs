@@ -1,7 +1,7 @@
 //! The terminal: claimed, and always given back.
 
 use crate::tui::background;
-use crate::tui::wire::Wire;
+use crate::tui::diff_backend::DiffBackend;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
@@ -18,26 +18,27 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Whether the terminal is ours at the moment.
+/// True while the terminal is ours.
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the mouse is to be ours while the terminal is.
+/// True where the mouse is to be ours while the terminal is.
 static MOUSE: AtomicBool = AtomicBool::new(false);
 
-/// The terminal and its modes as they were before it was claimed.
+/// Terminal and its modes as they were before it was claimed.
 static BEFORE: OnceLock<(OwnedFd, Termios)> = OnceLock::new();
 
-/// Presses, drags and the wheel, in coordinates of any size. What crossterm asks for reports every motion too.
+/// Sequence that reports presses, drags and the wheel, in coordinates of any size. Crossterm's own reports every motion
+/// too.
 const MOUSE_ON: &str = "\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l";
 
-/// The terminal while it is ours. Dropping it gives the terminal back.
+/// Claim to the terminal. Dropping it gives the terminal back.
 pub struct Claim(());
 
 impl Claim {
     /// Switches to the alternate screen, raw input and bracketed paste.
     pub fn new() -> io::Result<Self> {
-        // Under NO_COLOR crossterm writes an empty colour sequence. What is coloured is decided by the theme.
+        // Under NO_COLOR crossterm writes an empty colour sequence. Here the theme decides about colours.
         force_color_output(true);
         let terminal = if io::stdin().is_terminal() {
             rustix::stdio::stdin().try_clone_to_owned()?
@@ -65,8 +66,8 @@ impl Drop for Claim {
     }
 }
 
-/// Claims the terminal where it is not ours, such as after having been stopped from outside. What was claimed of one that
-/// cannot be claimed whole is given back.
+/// Claims the terminal where it is not ours, such as after having been stopped from outside. Where a step of that
+/// fails, the terminal is given back.
 pub fn claim() -> io::Result<()> {
     CLAIMED.store(true, Ordering::SeqCst);
     let claimed = terminal::enable_raw_mode()
@@ -75,7 +76,7 @@ pub fn claim() -> io::Result<()> {
     claimed.inspect_err(|_| give_back())
 }
 
-/// Whether the terminal is ours at the moment.
+/// Returns true while the terminal is ours.
 pub fn is_claimed() -> bool {
     CLAIMED.load(Ordering::SeqCst)
 }
@@ -92,7 +93,7 @@ pub fn take_mouse(wanted: bool) -> io::Result<()> {
     }
 }
 
-/// Asks the terminal what stands behind its text; whether there is one to ask. Its answer comes among the keys.
+/// Asks the terminal for its background; returns true where there is one to ask. Its answer comes among the keys.
 pub fn ask_background() -> io::Result<bool> {
     let is_there = io::stdin().is_terminal() && io::stdout().is_terminal();
     if is_there {
@@ -101,7 +102,7 @@ pub fn ask_background() -> io::Result<bool> {
     Ok(is_there)
 }
 
-/// Gives the terminal back as it was, once. Errors have nobody left to be told.
+/// Gives the terminal back as it was, once. Errors are dropped, as nobody is left to be told.
 pub fn give_back() {
     if CLAIMED.swap(false, Ordering::SeqCst) {
         let _ = execute!(
@@ -118,7 +119,7 @@ pub fn give_back() {
     }
 }
 
-/// Gives the terminal back whatever the thread that draws is doing: from a signal's handler, or beside a thread that does
+/// Gives the terminal back whatever the drawing thread is doing: from a signal's handler, or beside a thread that does
 /// not answer. Waits for no lock and allocates nothing.
 pub fn give_back_now() {
     const BACK: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[m\x1b[?2004l\x1b[?25h\x1b[?1049l";
@@ -127,15 +128,15 @@ pub fn give_back_now() {
     }
     let out = rustix::stdio::stdout();
     if let Some((terminal, modes)) = BEFORE.get() {
-        // What nobody reads must not keep what follows from being written.
+        // Unread output must not keep the sequence below from being written.
         let _ = termios::tcflush(terminal.as_fd(), QueueSelector::OFlush);
         let _ = termios::tcsetattr(terminal.as_fd(), OptionalActions::Now, modes);
     }
     let _ = rustix::io::write(out, BACK);
 }
 
-/// A panic of this thread gives the terminal back before it is reported; one of a worker is a result that its job
-/// hands over, and must not tear the screen.
+/// Installs a panic hook: a panic of this thread gives the terminal back before it is reported; one of a worker is a
+/// result that its job hands over, and must not tear the screen.
 pub fn hook_panics() {
     let ui = thread::current().id();
     let before = panic::take_hook();
@@ -152,7 +153,7 @@ pub fn hook_panics() {
 /// Makes sure that there is a terminal to draw on.
 ///
 /// # Errors
-/// Stdout is something else.
+/// Fails where stdout is no terminal.
 pub fn require_terminal() -> anyhow::Result<()> {
     if io::stdout().is_terminal() {
         return Ok(());
@@ -160,13 +161,13 @@ pub fn require_terminal() -> anyhow::Result<()> {
     anyhow::bail!("it draws on a terminal, and stdout is none; the subcommands print (circuitscope --help)")
 }
 
-/// Cells and lines of the terminal.
+/// Returns the terminal's cells and lines.
 pub fn size() -> io::Result<(u16, u16)> {
     terminal::size()
 }
 
-/// A terminal on the standard output, through one buffer.
-pub fn open() -> io::Result<Terminal<Wire<BufWriter<io::Stdout>>>> {
+/// Opens a terminal on the standard output, through one buffer.
+pub fn open() -> io::Result<Terminal<DiffBackend<BufWriter<io::Stdout>>>> {
     let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
-    Terminal::new(Wire::new(writer, || size().map(|(width, height)| Size { width, height })))
+    Terminal::new(DiffBackend::new(writer, || size().map(|(width, height)| Size { width, height })))
 }

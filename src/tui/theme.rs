@@ -3,20 +3,20 @@
 use crate::text::glyph::{Charset, Glyphs};
 use ratatui::style::{Color, Modifier, Style};
 
-/// How many colours the terminal is given.
+/// Number of colours that the terminal is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Modifiers alone: bold, dim, reversed, underlined.
     Mono,
-    /// The sixteen that the terminal's own palette names.
+    /// Sixteen colours that the terminal's own palette names.
     Ansi,
-    /// The fixed palette.
+    /// Fixed palette of 256 colours.
     Indexed,
-    /// 24 bits.
+    /// Colours of 24 bits.
     True,
 }
 
-/// What stands behind the text.
+/// Background behind the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
     /// A dark background.
@@ -25,10 +25,10 @@ pub enum Ground {
     Light,
 }
 
-/// The theme that a person asks for.
+/// Theme that the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ThemeChoice {
-    /// By what the environment says of the terminal.
+    /// Detected from the environment.
     #[default]
     Auto,
     /// For a dark background.
@@ -42,41 +42,41 @@ pub enum ThemeChoice {
 /// Styles by role. The background is the terminal's own throughout, except under the selection.
 #[derive(Clone, Debug)]
 pub struct Theme {
-    /// How many colours it is made of.
+    /// Number of colours that the theme is made of.
     pub depth: Depth,
-    /// What it is made for.
+    /// Background that the theme is made for.
     pub ground: Ground,
-    /// What is read.
+    /// Running text.
     pub text: Style,
-    /// What is read first: names, answers.
+    /// Text that is read first: names, answers.
     pub strong: Style,
-    /// Labels, units, what stands beside.
+    /// Labels, units and notes.
     pub quiet: Style,
-    /// What is out of focus.
+    /// Text out of focus.
     pub faint: Style,
     /// Frames of panes, and rules within them.
     pub frame: Style,
-    /// The frame of the pane that has the focus.
+    /// Frame of the pane that has the focus.
     pub frame_focus: Style,
-    /// The accent as text: keys, the walked path.
+    /// Accent as text: keys, the walked path.
     pub accent: Style,
-    /// The accent as ground: what is selected.
+    /// Accent as background: the selection.
     pub selection: Style,
-    /// The selection of a pane without the focus.
+    /// Selection of a pane without the focus.
     pub selection_idle: Style,
-    /// A positive weight.
+    /// Positive weight.
     pub positive: Style,
-    /// A negative weight.
+    /// Negative weight.
     pub negative: Style,
-    /// A positive weight that stands back: edges of pinned nodes, weak edges.
+    /// Positive weight that is dimmed: edges of pinned nodes, weak edges.
     pub positive_faint: Style,
     /// See [`Theme::positive_faint`].
     pub negative_faint: Style,
-    /// What went wrong or needs care.
+    /// Errors and warnings.
     pub alert: Style,
 }
 
-/// The colours of one ground at one depth.
+/// Colours of one background at one depth.
 struct Palette {
     text: Color,
     strong: Color,
@@ -187,7 +187,7 @@ const LIGHT_ANSI: Palette = Palette {
 };
 
 impl Theme {
-    /// The theme for a ground at a depth.
+    /// Creates the theme for a background at a depth.
     pub fn new(depth: Depth, ground: Ground) -> Self {
         match (depth, ground) {
             (Depth::Mono, _) => Self::mono(ground),
@@ -246,18 +246,18 @@ impl Theme {
         }
     }
 
-    /// The style of a weight by its sign.
+    /// Returns the style of a weight by its sign.
     pub fn sign(&self, weight: f32) -> Style {
         if weight < 0.0 { self.negative } else { self.positive }
     }
 
-    /// The style of a weight by its sign, standing back.
+    /// Returns the dimmed style of a weight by its sign.
     pub fn sign_faint(&self, weight: f32) -> Style {
         if weight < 0.0 { self.negative_faint } else { self.positive_faint }
     }
 }
 
-/// How everything looks: the theme and the signs.
+/// Look of the screen: the theme and the signs.
 #[derive(Clone, Debug)]
 pub struct Look {
     /// Colours by role.
@@ -267,7 +267,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// What the terminal can show, from the environment alone.
+    /// Detects what the terminal can show, from the environment alone.
     pub fn detect(choice: ThemeChoice, env: impl Fn(&str) -> Option<String>) -> Self {
         let var = |name: &str| env(name).filter(|value| !value.is_empty());
         let term = var("TERM").unwrap_or_default();
@@ -295,21 +295,21 @@ impl Look {
         let charset = match term.as_str() {
             "linux" | "dumb" => Charset::Ascii,
             _ if !utf8 => Charset::Ascii,
-            // Their fonts are known to lack Braille.
+            // Fonts of these terminals are known to lack Braille.
             "cygwin" | "vt220" | "xterm-mono" => Charset::Unicode,
             _ => Charset::Braille,
         };
         Self { theme: Theme::new(depth, ground), glyphs: Glyphs::new(charset) }
     }
 
-    /// Whether the terminal is to be asked what stands behind its text: where that changes anything, and the question
+    /// Returns true where the terminal is to be asked for its background: where that changes anything, and the question
     /// itself could not end up as text on the screen.
     pub fn may_ask(&self, choice: ThemeChoice, env: impl Fn(&str) -> Option<String>) -> bool {
         let plain = matches!(env("TERM").as_deref(), None | Some("" | "dumb" | "linux" | "cygwin"));
         choice == ThemeChoice::Auto && self.theme.depth != Depth::Mono && !plain
     }
 
-    /// Takes the colours for another background; whether that changes anything.
+    /// Takes the colours for another background; returns true where that changes anything.
     pub fn stand_on(&mut self, ground: Ground) -> bool {
         let changes = self.theme.ground != ground;
         if changes {

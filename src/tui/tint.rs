@@ -1,15 +1,15 @@
-//! How strongly a feature fires, as a style: one hue that deepens. Where there is no colour, lines under the text.
+//! Tint of a feature's activation: one hue that deepens. Where there is no colour, lines under the text.
 
 use crate::tui::theme::{Depth, Ground, Theme};
 use ratatui::style::{Color, Modifier, Style};
 
-/// The weakest tint that is told from none.
+/// Weakest tint that is told from none.
 const LEAST: f32 = 0.14;
 
 impl Theme {
-    /// The tint of a share of the strongest activation, `0..=1`. Nothing is tinted at 0.
+    /// Returns the tint of a share of the strongest activation, `0..=1`. Nothing is tinted at 0.
     pub fn tint(&self, share: f32) -> Style {
-        // What is not a number is not tinted either.
+        // NaN is not tinted either.
         if share.is_nan() || share <= 0.0 {
             return self.text;
         }
@@ -25,7 +25,7 @@ impl Theme {
         }
     }
 
-    /// A ground between the terminal's and a deep green, and text that can be read on it.
+    /// Mixes a background between the terminal's and a deep green, with text that can be read on it.
     fn mixed(&self, share: f32) -> Style {
         let (from, to): ([u8; 3], [u8; 3]) = match self.ground {
             Ground::Dark => ([0x16, 0x1b, 0x1a], [0x3f, 0xd2, 0x8f]),
@@ -36,7 +36,7 @@ impl Theme {
             (from + (to - from) * share).round() as u8
         };
         let ground = [mix(0), mix(1), mix(2)];
-        // Where black and white stand out equally.
+        // At this luminance black and white stand out equally.
         let text = if luminance(ground) > 0.179 { Color::Rgb(0, 0, 0) } else { Color::Rgb(0xff, 0xff, 0xff) };
         Style::new().fg(text).bg(Color::Rgb(ground[0], ground[1], ground[2]))
     }
@@ -60,7 +60,7 @@ impl Theme {
     }
 }
 
-/// Relative luminance of an sRGB colour (WCAG 2).
+/// Returns the relative luminance of an sRGB colour (WCAG 2).
 fn luminance(rgb: [u8; 3]) -> f32 {
     let linear = rgb.map(|channel| {
         let channel = f32::from(channel) / 255.0;

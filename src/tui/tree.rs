@@ -1,4 +1,4 @@
-//! A node's circuit, unrolled: its strongest connections, theirs, and so on, as far as branches are opened.
+//! Circuit of a node, unrolled: its strongest connections, theirs, and so on, as far as branches are opened.
 
 use crate::graph::{AttributionGraph, Kept};
 use crate::ids::NodeId;
@@ -6,68 +6,68 @@ use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How many branches a node has at first, and at most.
+/// Number of branches that a node has at first, and at most.
 const TOP: (usize, usize) = (5, 40);
 
-/// What a branch leads to that is not seen yet.
+/// State of a branch's twigs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
-    /// Nothing.
+    /// The branch has no twigs.
     Leaf,
-    /// Something, and the branch is closed.
+    /// The branch has twigs, and is closed.
     Closed,
-    /// Its twigs follow.
+    /// The branch is open: its twigs follow.
     Open,
 }
 
-/// A node of the tree that is seen.
+/// Shown node of the tree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Branch {
-    /// The nodes from the root to this one, both included.
+    /// Nodes from the root to this one, both included.
     pub path: Vec<NodeId>,
-    /// The edge to the one before; none at the root.
+    /// Edge to the node before; `None` at the root.
     pub link: Option<Link>,
-    /// The product of the signed shares from the root to here, 1 at the root.
+    /// Product of the signed shares from the root to here, 1 at the root.
     pub reach: f64,
-    /// Whether twigs follow.
+    /// State of the twigs.
     pub fold: Fold,
-    /// The node stands further above already, on another branch or on its own (in a graph with cycles).
+    /// True where the node stands further above already, on another branch or on its own (in a graph with cycles).
     pub repeated: bool,
-    /// How many twigs it has, and how many of them are among its strongest.
+    /// Number of all twigs, and of those among the strongest.
     pub twigs: (usize, usize),
 }
 
 impl Branch {
-    /// The node that it ends at.
+    /// Returns the node at the branch's end.
     pub fn node(&self) -> NodeId {
         self.path[self.path.len() - 1]
     }
 
-    /// How many edges it is from the root.
+    /// Returns the number of edges from the root.
     pub fn depth(&self) -> usize {
         self.path.len() - 1
     }
 }
 
-/// The tree. Its root is the selected node, unless one is held on to.
+/// Tree of a circuit. Its root is the selected node, unless one is held.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// The root and the side that is unrolled, while they are held on to.
+    /// Root and unrolled side, while they are held.
     held: Option<(NodeId, Side)>,
     root: NodeId,
     side: Side,
     without: Vec<Listed>,
-    /// How many branches a node has at most.
+    /// Most branches of a node.
     pub top: usize,
     opened: HashSet<Vec<NodeId>>,
     cursor: Vec<NodeId>,
     rows: Vec<Branch>,
-    /// What the rows were grown from; `None` where a branch was opened or closed since.
+    /// Root, side and kept nodes that the rows were grown from; `None` where a branch was opened or closed since.
     grown_from: Option<(NodeId, Side, Arc<Kept>)>,
 }
 
 impl Tree {
-    /// The tree of a node; it is empty until it is grown.
+    /// Creates the tree of a node; it is empty until it is grown.
     pub fn new(root: NodeId) -> Self {
         Self {
             held: None,
@@ -82,37 +82,37 @@ impl Tree {
         }
     }
 
-    /// What is seen of it, the root first.
+    /// Returns the shown branches, the root first.
     pub fn rows(&self) -> &[Branch] {
         &self.rows
     }
 
-    /// The row under the cursor.
+    /// Returns the row under the cursor.
     pub fn at(&self) -> usize {
         self.rows.iter().position(|row| row.path == self.cursor).unwrap_or(0)
     }
 
-    /// The branch under the cursor.
+    /// Returns the branch under the cursor.
     pub fn branch(&self) -> Option<&Branch> {
         self.rows.get(self.at())
     }
 
-    /// The side that is unrolled.
+    /// Returns the side that is unrolled.
     pub fn side(&self) -> Side {
         self.side
     }
 
-    /// Whether the root stays while the walk goes on.
+    /// Returns true where the root stays while the walk goes on.
     pub fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
-    /// Holds on to the root, or lets it follow the walk again.
+    /// Holds the root, or lets it follow the walk again.
     pub fn toggle_hold(&mut self) {
         self.held = if self.is_held() { None } else { Some((self.root, self.side)) };
     }
 
-    /// Follows the nodes into a graph in which each has the id that `to` gives.
+    /// Replaces every node by its id in another graph, which `to` gives.
     pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
         let path = |path: &Vec<NodeId>| path.iter().map(|node| to(*node)).collect::<Vec<_>>();
         self.held = self.held.map(|(root, side)| (to(root), side));
@@ -123,7 +123,7 @@ impl Tree {
         self.grown_from = None;
     }
 
-    /// Unrolls the other side of a root that is held on to; whether there is one.
+    /// Unrolls the other side of a held root; returns true where there is one.
     pub fn turn(&mut self) -> bool {
         self.held = self.held.map(|(root, side)| (root, side.other()));
         self.is_held()
@@ -154,7 +154,7 @@ impl Tree {
         }
     }
 
-    /// Closes the branch under the cursor, or goes back to where it grows from.
+    /// Closes the branch under the cursor, or goes back to the one that it grows from.
     pub fn close(&mut self) {
         if self.opened.remove(&self.cursor) {
             self.grown_from = None;
@@ -178,9 +178,9 @@ impl Tree {
         self.grown_from = None;
     }
 
-    /// Grows what is seen anew, after the selected node, the side, what is kept or what is listed may have changed.
+    /// Grows the rows anew, where the selected node, the side, the kept nodes or the listed kinds changed.
     pub fn grow(&mut self, graph: &AttributionGraph, kept: &Arc<Kept>, selected: (NodeId, Side), without: &[Listed]) {
-        // What was held on to may have fallen.
+        // The held root may no longer be kept.
         self.held = self.held.filter(|(root, _)| kept.has_node(*root));
         let (root, side) = self.held.unwrap_or(selected);
         let same = |from: &(NodeId, Side, Arc<Kept>)| (from.0, from.1) == (root, side) && Arc::ptr_eq(&from.2, kept);
@@ -208,13 +208,13 @@ impl Tree {
             rows.push(branch);
         }
         self.rows = rows;
-        // Where the branch under the cursor is gone, the nearest one that it grew from is there.
+        // Where the branch under the cursor is gone, the cursor goes to the nearest one that it grew from.
         while self.cursor.len() > 1 && !self.rows.iter().any(|row| row.path == self.cursor) {
             self.cursor.pop();
         }
     }
 
-    /// A branch, and its twigs where it is open.
+    /// Returns a branch, and its twigs where it is open.
     fn branch_at(
         &self,
         graph: &AttributionGraph,

@@ -1,10 +1,10 @@
-//! What a parser finds wrong with a file, in this program's words and with no more of the file than is needed.
+//! Errors of parsers, in this program's words and with no more of the file than is needed.
 
 use super::excerpt;
 use safetensors::SafeTensorError;
 use serde_json::error::Category;
 
-/// What is wrong with a JSON, for the end of a sentence: `it is not JSON (line 3, column 7)`.
+/// Describes the fault of a JSON, for the end of a sentence: `it is not JSON (line 3, column 7)`.
 pub fn json_fault(error: &serde_json::Error) -> String {
     let place = match (error.line(), error.column()) {
         (0, _) => String::new(),
@@ -23,7 +23,7 @@ pub fn json_fault(error: &serde_json::Error) -> String {
     what + &place
 }
 
-/// What serde says of values that are not those that are wanted, as it says it whatever the format.
+/// Describes values of the wrong type, from serde's message, which is the same for every format.
 pub fn data_fault(text: &str) -> String {
     let ticked = |rest: &str| excerpt(rest.split('`').next().unwrap_or(rest)).into_owned();
     if let Some(rest) = text.strip_prefix("missing field `") {
@@ -54,7 +54,7 @@ pub fn data_fault(text: &str) -> String {
     }
 }
 
-/// What is wrong with a YAML, from what its reader says: `error: line 3 column 7: missing field `k``.
+/// Describes the fault of a YAML, from its reader's message: `error: line 3 column 7: missing field `k``.
 pub fn yaml_fault(text: &str) -> String {
     let text = text.lines().next().unwrap_or_default();
     let text = text.strip_prefix("error: ").unwrap_or(text);
@@ -72,7 +72,7 @@ pub fn yaml_fault(text: &str) -> String {
     what + &place
 }
 
-/// What is wrong with a safetensors file, for the end of a sentence.
+/// Describes the fault of a safetensors file, for the end of a sentence.
 pub fn safetensors_fault(error: &SafeTensorError) -> String {
     let what = match error {
         SafeTensorError::InvalidHeader(_) => "its header is not UTF-8".to_owned(),
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(fault("budget breached"), "budget breached");
     }
 
-    /// However much of a file serde quotes, and whatever stands in it.
+    /// Checks messages of serde that quote much of a file, whatever that holds.
     #[test]
     fn a_fault_quotes_little_and_nothing_raw() {
         let long = "\u{1b}`, expected é\\u009b".repeat(10_000);

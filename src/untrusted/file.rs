@@ -1,13 +1,13 @@
-//! Files that anyone may have made: opened only where they are files, and read only as far as such a file may reach.
+//! Files of unknown origin: opened only where they are regular files, and read only up to a limit for their kind.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Opens a regular file. A pipe would wait for whoever writes into it, and a device may never end.
+/// Opens a regular file. A pipe would wait for its writer, and a device may never end.
 ///
 /// # Errors
-/// It cannot be opened, or is something else; the error says what.
+/// Fails where it cannot be opened, or is no regular file; the error says what it is.
 pub fn open(path: &Path) -> io::Result<File> {
     // Looked at before: a pipe already waits when it is opened.
     let kind = fs::metadata(path)?.file_type();
@@ -20,7 +20,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
-/// As [`open`]; or it is longer.
+/// As [`open`]; or where it is longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     if file.metadata()?.len() > most {
@@ -38,12 +38,12 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// Reads a regular file of at most `most` bytes as text.
 ///
 /// # Errors
-/// As [`read`]; or it is no UTF-8.
+/// As [`read`]; or where it is not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, most)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// That a file is longer than such a file may be.
+/// Returns the error of a file that is longer than `most` bytes.
 pub fn too_long(most: u64) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes, which no such file has"))
 }

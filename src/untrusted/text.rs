@@ -1,14 +1,15 @@
-//! Texts of files on their way to a terminal, into JSON and into messages.
+//! Texts of files for a terminal, for JSON and for messages.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthChar;
 
-/// Characters of a file's text that a message quotes at most.
+/// Characters of a file's text quoted in a message, at most.
 pub const EXCERPT: usize = 120;
 
-/// Characters that take no room and change what stands around them: joiners, direction marks, selectors, fillers.
+/// Returns true for characters that take no room and change those around them: joiners, direction marks, selectors,
+/// fillers.
 pub fn is_hidden(c: char) -> bool {
     matches!(
         u32::from(c),
@@ -31,19 +32,19 @@ pub fn is_hidden(c: char) -> bool {
     )
 }
 
-/// Whether a terminal does something else with it than to show it.
+/// Returns true for characters that a terminal obeys instead of showing them.
 fn is_obeyed(c: char) -> bool {
     c.is_control() || is_hidden(c)
 }
 
-/// `text` for a terminal, line ends and tabs left as they are: what it would obey, or show in another order, is written as in a
-/// program, `\u{1b}`.
+/// Returns `text` for a terminal, line ends and tabs as they are: characters that it would obey, or show in another
+/// order, are written as escapes, `\u{1b}`.
 pub fn for_terminal(text: &str) -> Cow<'_, str> {
     escaped(text, |c| !matches!(c, '\n' | '\t') && is_obeyed(c), |c, out| out.extend(c.escape_default()))
 }
 
-/// JSON for a terminal: what it would obey, or show in another order, is escaped. All of it stands within texts, so that
-/// the value is the same.
+/// Returns JSON for a terminal: characters that it would obey, or show in another order, are escaped. They all stand
+/// within texts, so that the value is the same.
 pub fn for_json(json: &str) -> Cow<'_, str> {
     let units = |c: char, out: &mut String| {
         c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
@@ -65,7 +66,7 @@ fn escaped(text: &str, is_wrong: impl Fn(char) -> bool, escape: impl Fn(char, &m
     Cow::Owned(out)
 }
 
-/// As much of a file's text as a message quotes, in a line, with `…` where it goes on.
+/// Returns the part of a file's text that a message quotes, on one line, with `…` where it is cut.
 pub fn excerpt(text: &str) -> Cow<'_, str> {
     let (text, more) = match text.char_indices().nth(EXCERPT) {
         Some((end, _)) => (&text[..end], "…"),
@@ -75,10 +76,10 @@ pub fn excerpt(text: &str) -> Cow<'_, str> {
     if more.is_empty() { line } else { Cow::Owned(line.into_owned() + more) }
 }
 
-/// Marks on one letter that are kept: more than any script stacks.
+/// Combining marks kept on one letter: more than any script stacks.
 const MARKS: usize = 8;
 
-/// `text` in at most `most` characters, and with few marks on each letter; `…` where something was left out.
+/// Shortens `text` to at most `most` characters, with few marks on each letter; `…` where something was left out.
 pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
     let mut marks = 0;
@@ -95,15 +96,15 @@ pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A writer that passes JSON on as [`for_json`] makes it.
+/// Writer that passes JSON on as [`for_json`] makes it.
 pub struct JsonOut<W> {
     inner: W,
-    /// The start of a character that is not whole yet.
+    /// First bytes of a character that is not whole yet.
     begun: Vec<u8>,
 }
 
 impl<W: Write> JsonOut<W> {
-    /// Passes on to `inner`.
+    /// Creates a writer that passes JSON on to `inner`.
     pub fn new(inner: W) -> Self {
         Self { inner, begun: Vec::new() }
     }

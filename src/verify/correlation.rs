@@ -1,20 +1,20 @@
-//! How far two lists of numbers say the same.
+//! Correlation of two lists of numbers.
 
 use std::fmt;
 
-/// How two lists of numbers vary together. `None` where there are fewer than two pairs, or one of the lists does not vary.
+/// Correlation of two lists of numbers. `None` where there are fewer than two pairs, or one of the lists does not vary.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Correlation {
-    /// Of the numbers: 1 where one is a straight, rising line of the other.
+    /// Pearson's coefficient of the numbers: 1 where one is a rising linear function of the other.
     pub pearson: Option<f64>,
-    /// Of their ranks, ties sharing the mean of theirs: 1 where they order alike.
+    /// Spearman's coefficient, of the ranks, ties sharing the mean of theirs: 1 where both lists have the same order.
     pub spearman: Option<f64>,
-    /// How many pairs.
+    /// Number of pairs.
     pub n: usize,
 }
 
 impl Correlation {
-    /// Of pairs of numbers, all finite.
+    /// Computes the correlation of pairs of numbers, all finite.
     pub fn of(pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let (a, b): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         Self { pearson: pearson(&a, &b), spearman: pearson(&ranks(&a), &ranks(&b)), n: a.len() }
@@ -27,7 +27,7 @@ impl fmt::Display for Correlation {
     }
 }
 
-/// A coefficient with three decimals; a dash where there is none.
+/// Formats a coefficient with three decimals; a dash where there is none.
 pub fn told(coefficient: Option<f64>) -> String {
     coefficient.map_or_else(|| "-".to_owned(), |coefficient| format!("{coefficient:.3}"))
 }
@@ -40,7 +40,7 @@ fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     (left > 0.0 && right > 0.0).then(|| both / (left.sqrt() * right.sqrt()))
 }
 
-/// Each number's rank; equal numbers share the mean of theirs.
+/// Returns each number's rank; equal numbers share the mean of theirs.
 fn ranks(x: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..x.len()).collect();
     order.sort_by(|a, b| x[*a].total_cmp(&x[*b]));
@@ -54,8 +54,8 @@ fn ranks(x: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// The Kullback-Leibler divergence of the distribution `other` from `base`, in nats. Both are softmax outputs over one
-/// vocabulary.
+/// Returns the Kullback-Leibler divergence of the distribution `other` from `base`, in nats. Both are softmax outputs
+/// over one vocabulary.
 pub fn kl_divergence(base: &[f64], other: &[f64]) -> f64 {
     let term = |(p, q): (&f64, &f64)| if *p > 0.0 { p * (p / q.max(f64::MIN_POSITIVE)).ln() } else { 0.0 };
     base.iter().zip(other).map(term).sum::<f64>().max(0.0)

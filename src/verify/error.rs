@@ -1,4 +1,4 @@
-//! What keeps a graph from being checked.
+//! Errors of checking a graph.
 
 use crate::attribution::TraceError;
 use crate::intervention::InterventionError;
@@ -7,7 +7,7 @@ use crate::model::{ModelError, TensorError};
 use crate::transcoder::TranscoderError;
 use thiserror::Error;
 
-/// A check that cannot be made. Each message says what, where, and what to do.
+/// Error of a check. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum VerifyError {
     /// The graph is of another model, or of another transcoder.
@@ -16,19 +16,19 @@ pub enum VerifyError {
     /// The links of the graph's file form a cycle.
     #[error("the links of the graph form a cycle, so that it predicts no effects; trace the prompt anew")]
     Cyclic,
-    /// Only features can be set to 0.
+    /// A node to ablate is no feature.
     #[error("{0} is no feature, and only features can be ablated; choose a feature")]
     NoFeature(String),
-    /// What a run of the model gives no value of.
+    /// A node has no value in a run of the model.
     #[error("{0} has no value to compare: choose a feature, or an output that is a token")]
     NoValue(String),
     /// There is nothing to check.
     #[error("{0}")]
     Nothing(String),
-    /// The model or its run.
+    /// The model cannot be run.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// The altered run.
+    /// The altered run failed.
     #[error(transparent)]
     Intervention(#[from] InterventionError),
     /// The model cannot be read.

@@ -1,5 +1,5 @@
-//! Whether influence says which features matter (Ameisen et al. 2025, "Evaluating attribution graphs"): against the effect
-//! of ablating each, and against simpler guesses.
+//! Faithfulness of influence (Ameisen et al. 2025, "Evaluating attribution graphs"): its correlation with the effect of
+//! ablating each feature, beside that of simpler predictors.
 
 use crate::graph::{NodeKind, influence};
 use crate::ids::NodeId;
@@ -7,31 +7,31 @@ use crate::intervention::Mode;
 use crate::job::Monitor;
 use crate::verify::{Bench, Correlation, VerifyError};
 
-/// What is to foretell a feature's effect on the answer.
+/// Predictor of a feature's effect on the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Predictor {
-    /// Its influence in the graph, over all paths.
+    /// Influence in the graph, over all paths.
     Influence,
-    /// The size of its edges to the outputs, weighed by their probabilities.
+    /// Absolute weight of its edges to the outputs, weighted by their probabilities.
     DirectEdge,
-    /// Its activation's size.
+    /// Absolute activation.
     Activation,
 }
 
-/// How large the effect of an ablation is.
+/// Measure of an ablation's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Divergence of the next-token distribution from the model's own, in nats.
     Divergence,
-    /// The change of the outputs' demeaned logits, sign aside, weighed by their probabilities.
+    /// Absolute change of the outputs' demeaned logits, weighted by their probabilities.
     Logits,
 }
 
 impl Predictor {
-    /// Each of them; influence, then what it is compared with.
+    /// All predictors; influence first, then those that it is compared with.
     pub const ALL: [Self; 3] = [Self::Influence, Self::DirectEdge, Self::Activation];
 
-    /// What it is called.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Influence => "node influence",
@@ -42,10 +42,10 @@ impl Predictor {
 }
 
 impl Effect {
-    /// Each of them.
+    /// All measures.
     pub const ALL: [Self; 2] = [Self::Divergence, Self::Logits];
 
-    /// What it is called.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Divergence => "divergence of the next-token distribution (nats)",
@@ -54,47 +54,47 @@ impl Effect {
     }
 }
 
-/// A feature, and what ablating it does.
+/// Feature with the effects of ablating it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FeatureEffect {
-    /// The feature.
+    /// Feature node.
     pub node: NodeId,
     predictors: [f64; 3],
     effects: [f64; 2],
 }
 
 impl FeatureEffect {
-    /// What a predictor says of it.
+    /// Returns the value of a predictor.
     pub fn predictor(&self, which: Predictor) -> f64 {
         self.predictors[which as usize]
     }
 
-    /// What its ablation did.
+    /// Returns the effect of its ablation by a measure.
     pub fn effect(&self, which: Effect) -> f64 {
         self.effects[which as usize]
     }
 }
 
-/// How well influence foretells effects.
+/// Faithfulness of influence to effects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faithfulness {
-    /// The features that were ablated, by influence, the largest first.
+    /// Ablated features, by influence, the largest first.
     pub features: Vec<FeatureEffect>,
 }
 
 impl Faithfulness {
-    /// How a predictor goes with an effect, over the features.
+    /// Returns the correlation of a predictor with an effect, over the features.
     pub fn correlation(&self, predictor: Predictor, effect: Effect) -> Correlation {
         Correlation::of(self.features.iter().map(|it| (it.predictor(predictor), it.effect(effect))))
     }
 }
 
 impl Bench<'_> {
-    /// Ablates features of the graph one by one: at most `most`, spread evenly over their order by influence, so that not
-    /// only those are looked at that the graph thinks much of.
+    /// Ablates features of the graph one by one: at most `most`, spread evenly over their order by influence, so that
+    /// not only influential ones are tested.
     ///
     /// # Errors
-    /// The graph has no features, weights cannot be read, or the work was stopped.
+    /// Fails where the graph has no features, weights cannot be read, or the work was stopped.
     pub fn faithfulness(&self, most: usize, mode: &Mode, monitor: &Monitor) -> Result<Faithfulness, VerifyError> {
         let graph = self.graph;
         let influence = influence(graph);

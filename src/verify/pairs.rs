@@ -1,4 +1,4 @@
-//! Edges and subgraphs: what the graph predicts where a feature is set to 0, and what happens.
+//! Edges and subgraphs: the changes that the graph predicts where a feature is set to 0, and those of the model.
 
 use crate::graph::AttributionGraph;
 use crate::ids::NodeId;
@@ -6,81 +6,82 @@ use crate::intervention::Mode;
 use crate::job::Monitor;
 use crate::verify::{Ablation, Bench, Correlation, VerifyError};
 
-/// What a change of a node is measured in.
+/// Sentence on the unit of a node's change.
 pub const UNIT: &str = "The unit is that of the target: of a feature its pre-activation, of an output its demeaned logit before \
                         a final softcap.";
 
-/// What a prediction is, in a sentence; [`predicted`] says it exactly.
+/// Sentence on predictions; [`predicted`] defines them exactly.
 pub const PREDICTED: &str =
     "Predicted is, in the direct mode, the edge alone, and in the others the sum over all paths of the graph.";
 
-/// A source that was ablated, something downstream of it, and the change there.
+/// Ablated source, a node downstream of it, and the change of that node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
-    /// The feature that was set to 0.
+    /// Feature that was set to 0.
     pub source: NodeId,
-    /// Where the change is measured.
+    /// Node whose change is measured.
     pub target: NodeId,
-    /// What the graph says: see [`predicted`].
+    /// Change that the graph predicts: see [`predicted`].
     pub predicted: f64,
-    /// What the model did; the same unit.
+    /// Change in the model, in the same unit.
     pub observed: f64,
 }
 
 impl Pair {
-    /// How far the two are apart.
+    /// Returns the absolute difference of the two.
     pub fn off(&self) -> f64 {
         (self.predicted - self.observed).abs()
     }
 }
 
-/// An output under an ablation.
+/// Change of an output under an ablation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OutputChange {
-    /// Its demeaned logit's change, before a final softcap.
+    /// Change of its demeaned logit, before a final softcap.
     pub pair: Pair,
-    /// Its probability in the model's own run.
+    /// Probability in the model's own run.
     pub before: f64,
-    /// Its probability now.
+    /// Probability in the altered run.
     pub after: f64,
 }
 
-/// One edge, checked.
+/// Check of one edge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EdgeCheck {
-    /// The edge's direct effect; 0 where there is no such edge.
+    /// Direct effect of the edge; 0 where there is no such edge.
     pub weight: f32,
-    /// The target's change.
+    /// Change of the target.
     pub pair: Pair,
-    /// The outputs' changes.
+    /// Changes of the outputs.
     pub outputs: Vec<OutputChange>,
     /// Divergence of the next-token distribution from the model's own, in nats.
     pub divergence: f64,
-    /// The likeliest next token before and after.
+    /// Likeliest next token before and after.
     pub likeliest: (u32, u32),
 }
 
-/// Many ablations, checked.
+/// Check of several ablations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pairs {
-    /// Every source with each target that the graph says it moves, and with each output; the worst disagreement first.
+    /// Every source with each target that the graph says it changes, and with each output; the worst disagreement
+    /// first.
     pub all: Vec<Pair>,
-    /// Predicted and observed over the pairs whose target is a feature.
+    /// Correlation of predicted and observed changes over the pairs whose target is a feature.
     pub features: Correlation,
-    /// The same over those whose target is an output.
+    /// The same correlation over the pairs whose target is an output.
     pub outputs: Correlation,
-    /// By ablated feature, divergence of the next-token distribution from the model's own, in nats; the largest first.
+    /// Divergence of the next-token distribution from the model's own, in nats, by ablated feature; the largest first.
     pub divergences: Vec<(NodeId, f64)>,
 }
 
-/// What the graph predicts each node to change by when `source` is set to 0, `[N]`: pre-activations of features, demeaned
+/// Returns the predicted change of each node when `source` is set to 0, `[N]`: pre-activations of features, demeaned
 /// logits of outputs.
 ///
-/// In the direct mode no feature passes a change on, so that it is the edge alone, with the sign turned: setting to 0 takes
-/// away what the edge adds. In the others it is the sum over all paths of the graph, a feature's activation moving as its
-/// pre-activation does: `x[t] = sum over features s of A[t, s] / a[s] * x[s]`, from `x[source] = -a[source]`. That is exact as
-/// long as attention and norms stay as they were, the transcoder's features stand for the MLPs, and nothing begins or
-/// ceases to be active.
+/// In the direct mode no feature passes a change on, so that it is the edge alone, with opposite sign: setting to 0
+/// takes away what the edge adds. In the others it is the sum over all paths of the graph, a feature's activation
+/// changing as its pre-activation does: `x[t] = sum over features s of A[t, s] / a[s] * x[s]`, from
+/// `x[source] = -a[source]`. That is exact as long as attention and norms do not change, the transcoder's features
+/// stand for the MLPs, and no feature becomes active or inactive.
 pub fn predicted(graph: &AttributionGraph, source: NodeId, mode: &Mode) -> Vec<f64> {
     let mut change = vec![0.0; graph.n_nodes()];
     if matches!(mode, Mode::Direct(_)) {
@@ -109,11 +110,11 @@ pub fn predicted(graph: &AttributionGraph, source: NodeId, mode: &Mode) -> Vec<f
 }
 
 impl Bench<'_> {
-    /// Ablates the source of an edge and compares.
+    /// Ablates the source of an edge and compares the predicted with the observed changes.
     ///
     /// # Errors
-    /// The source is no feature, the target has no value (see [`Bench::observed`]), weights cannot be read, or the work was
-    /// stopped.
+    /// Fails where the source is no feature, the target has no value (see [`Bench::observed`]), weights cannot be read,
+    /// or the work was stopped.
     pub fn edge(
         &self,
         source: NodeId,
@@ -149,10 +150,11 @@ impl Bench<'_> {
         Ok(Pair { source, target, predicted: predicted[target.index()], observed })
     }
 
-    /// Ablates each of `sources` by itself, and compares at those of them that the graph says it moves and at the outputs.
+    /// Ablates each of `sources` by itself, and compares the changes of the outputs and of those sources that the graph
+    /// says it changes.
     ///
     /// # Errors
-    /// There are no sources, one is no feature, weights cannot be read, or the work was stopped.
+    /// Fails where there are no sources, one is no feature, weights cannot be read, or the work was stopped.
     pub fn pairs(&self, sources: &[NodeId], mode: &Mode, monitor: &Monitor) -> Result<Pairs, VerifyError> {
         if sources.is_empty() {
             return Err(VerifyError::Nothing("there is no feature to ablate; pin some, or ask for more".into()));

@@ -1,32 +1,32 @@
-//! A run of the model with transcoders in place of some of its MLPs.
+//! Run of the model with transcoders in place of some of its MLPs.
 
 use crate::attribution::{Capture, CapturedLayer, Engine};
 use crate::job::{Cancel, Monitor};
-use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::Transcoder;
 use crate::verify::VerifyError;
 use candle_core::Tensor;
 
-/// What a run is made of. Without anything it is the model's own.
+/// Settings of a run. With none it is the model's own.
 pub(super) struct Pass<'a> {
     pub engine: &'a Engine,
-    /// The model's own run on the same prompt.
+    /// Model's own run on the same prompt.
     pub base: &'a Capture,
-    /// By layer, whether the transcoder stands in for the MLP. At zeroed positions, where it is not meant to work, the MLP
-    /// stays.
+    /// True for each layer whose MLP the transcoder replaces. At zeroed positions, where it is not meant to work, the
+    /// MLP stays.
     pub replaced: &'a [bool],
-    /// What is added to the transcoder's outputs, by layer `[P, d]`. With them the run is one of the local replacement
-    /// model: the MLP stays nowhere, and attention patterns and norm divisors are those of `base`.
+    /// Error vectors added to the transcoder's outputs, by layer `[P, d]`. With them the run is one of the local
+    /// replacement model: the MLP stays nowhere, and attention patterns and norm divisors are those of `base`.
     pub errors: Option<&'a [Tensor]>,
-    /// What is added at each layer's feature output, by layer `[P, d]`.
+    /// Vectors added at each layer's feature output, by layer `[P, d]`.
     pub added: &'a [Option<Tensor>],
 }
 
-/// What a run computed.
+/// Results of a run.
 pub(super) struct Ran {
-    /// The residual stream behind each layer, `[P, d]`.
+    /// Residual stream behind each layer, `[P, d]`.
     pub streams: Vec<Tensor>,
-    /// `[P, V]`
+    /// Logits, `[P, V]`.
     pub logits: Vec<Vec<f32>>,
 }
 
@@ -42,18 +42,18 @@ impl Pass<'_> {
     }
 }
 
-/// A run under way.
+/// Run in progress.
 struct Running<'a> {
     pass: &'a Pass<'a>,
     decoded: Decoded<'a>,
-    /// The reconstruction at the layer that is being passed, where the transcoder stands in there.
+    /// Reconstruction at the current layer, where the transcoder replaces the MLP.
     made: Option<Tensor>,
     streams: Vec<Tensor>,
     cancel: &'a Cancel,
 }
 
 impl Running<'_> {
-    /// What was captured of a layer, where it is frozen.
+    /// Returns the capture of a layer, where it is frozen.
     fn frozen(&self, layer: usize) -> Option<&CapturedLayer> {
         self.pass.errors.is_some().then_some(&self.pass.base.layers[layer])
     }
@@ -62,8 +62,8 @@ impl Running<'_> {
 impl Hooks for Running<'_> {
     type Error = VerifyError;
 
-    fn frozen_divisors(&self, layer: usize) -> Option<&Divisors> {
-        self.frozen(layer).map(|layer| &layer.divisors)
+    fn frozen_norm_scales(&self, layer: usize) -> Option<&NormScales> {
+        self.frozen(layer).map(|layer| &layer.norm_scales)
     }
 
     fn frozen_pattern(&self, layer: usize, _: usize) -> Option<&Tensor> {
@@ -104,18 +104,18 @@ impl Hooks for Running<'_> {
         Ok(())
     }
 
-    fn resid_post(&mut self, _: usize, resid: &mut Tensor, _: Divisors) -> Result<(), VerifyError> {
+    fn resid_post(&mut self, _: usize, resid: &mut Tensor, _: NormScales) -> Result<(), VerifyError> {
         self.streams.push(resid.clone());
         Ok(())
     }
 }
 
-/// What active features write, by layer.
+/// Reconstruction by active features, by layer.
 pub(super) struct Decoded<'a> {
     model: &'a Transformer,
     transcoder: &'a Transcoder,
     n_positions: usize,
-    /// `[P, d]` for each layer that something is written into.
+    /// Sum of decoder rows `[P, d]` of each layer that is written into.
     layers: Vec<Option<Vec<f32>>>,
 }
 
@@ -124,7 +124,7 @@ impl<'a> Decoded<'a> {
         Self { model, transcoder, n_positions, layers: vec![None; transcoder.n_layers()] }
     }
 
-    /// Adds what a feature of `layer` writes at an activation.
+    /// Adds the decoder rows of a feature of `layer`, times its activation.
     pub fn add(&mut self, layer: usize, position: usize, feature: usize, activation: f32) -> Result<(), VerifyError> {
         let d = self.model.spec.d_model;
         let rows = self.transcoder.decoder_rows(layer, feature)?;
@@ -135,7 +135,7 @@ impl<'a> Decoded<'a> {
         Ok(())
     }
 
-    /// What was added at each layer.
+    /// Returns the sum at each layer.
     pub fn tensors(self) -> Result<Vec<Option<Tensor>>, VerifyError> {
         let shape = (self.n_positions, self.model.spec.d_model);
         let device = self.model.device();
@@ -143,7 +143,8 @@ impl<'a> Decoded<'a> {
         Ok(self.layers.into_iter().map(tensor).collect::<Result<_, _>>()?)
     }
 
-    /// The whole reconstruction at a layer: what was added, the decoder's bias, and the skip connection's part of `input`.
+    /// Returns the whole reconstruction at a layer: the sum of the features, the decoder's bias, and the skip
+    /// connection's output for `input`.
     pub fn at(&self, layer: usize, input: &Tensor) -> Result<Tensor, VerifyError> {
         let (d, device) = (self.model.spec.d_model, self.model.device());
         let bias = Tensor::from_vec(self.transcoder.decoder_bias(layer)?, (1, d), device)?;

@@ -1,5 +1,5 @@
-//! Whether the local replacement model answers a push as the model does (Ameisen et al. 2025, "Evaluating attribution
-//! graphs": perturbation agreement).
+//! Agreement of the local replacement model with the model under perturbations (Ameisen et al. 2025, "Evaluating
+//! attribution graphs": perturbation agreement).
 
 use crate::ids::NodeId;
 use crate::job::Monitor;
@@ -8,12 +8,12 @@ use crate::verify::pass::{Decoded, Pass, Ran};
 use crate::verify::{Bench, VerifyError};
 use candle_core::Tensor;
 
-/// How far the two models' changes agree so many layers downstream, over the features that were pushed.
+/// Agreement of the two models' changes a number of layers downstream, over the perturbed features.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reach {
-    /// Layers between the feature's and the one behind which the residual stream is compared; at least 1.
+    /// Layers between the feature's layer and that behind which the residual stream is compared; at least 1.
     pub layers: usize,
-    /// How many features reach so far.
+    /// Number of features with so many layers downstream.
     pub n: usize,
     /// Mean cosine of the change in the local replacement model with that in the model.
     pub cosine: f64,
@@ -24,17 +24,18 @@ pub struct Reach {
 /// Agreement by distance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbations {
-    /// From 1 layer downstream on.
+    /// Agreements from 1 layer downstream on.
     pub by_distance: Vec<Reach>,
 }
 
 impl Bench<'_> {
-    /// Takes what each of `sources` writes away, in the local replacement model and in the model, and compares how the
-    /// residual stream changes behind each later layer, over all positions. In the one, features answer with their
-    /// activation functions, errors stay, and attention patterns and norm divisors are frozen; in the other nothing is.
+    /// Subtracts the contribution of each of `sources`, in the local replacement model and in the model, and compares
+    /// the changes of the residual stream behind each later layer, over all positions. In the former, features respond
+    /// with their activation functions, errors stay, and attention patterns and norm divisors are frozen; in the latter
+    /// nothing is.
     ///
     /// # Errors
-    /// There are no sources or one is no feature, weights cannot be read, or the work was stopped.
+    /// Fails where there are no sources or one is no feature, weights cannot be read, or the work was stopped.
     pub fn perturbations(&self, sources: &[NodeId], monitor: &Monitor) -> Result<Perturbations, VerifyError> {
         if sources.is_empty() {
             return Err(VerifyError::Nothing("there is no feature to take away; pin some, or ask for more".into()));
@@ -80,7 +81,7 @@ impl Bench<'_> {
         Ok(Perturbations { by_distance })
     }
 
-    /// What the transcoders leave out of the model's own run, by layer `[P, d]`.
+    /// Returns the error vectors of the model's own run, by layer `[P, d]`.
     pub(super) fn errors(&self, monitor: &Monitor) -> Result<Vec<Tensor>, VerifyError> {
         let (engine, base) = (self.engine, &self.capture);
         let n_layers = engine.model.spec.n_layers;
@@ -97,7 +98,7 @@ impl Bench<'_> {
     }
 }
 
-/// The cosine of `a` with `b` and the norm of their difference as a share of `b`'s; `None` where one is zero.
+/// Returns the cosine of `a` with `b` and the norm of their difference as a share of `b`'s; `None` where one is zero.
 fn compared(a: &[f32], b: &[f32]) -> Option<(f64, f64)> {
     let sum = |f: &dyn Fn(f64, f64) -> f64| a.iter().zip(b).map(|(a, b)| f(f64::from(*a), f64::from(*b))).sum::<f64>();
     let (both, of_a, of_b) = (sum(&|a, b| a * b), sum(&|a, _| a * a).sqrt(), sum(&|_, b| b * b).sqrt());

@@ -1,7 +1,6 @@
-//! Small figures for reports, as SVG with its texts as text.
+//! Small figures for reports, as SVG with selectable text.
 
-use crate::format::xml;
-use std::fmt::Write as _;
+use crate::format::svg::{Page, Svg};
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 340.0;
@@ -10,46 +9,42 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 52.0;
 
-/// About how many marks an axis has.
+/// Attribute that centres a text.
+const MIDDLE: &str = r#" text-anchor="middle""#;
+
+/// Approximate number of ticks of an axis.
 const TICKS: f64 = 5.0;
 
-/// Colours of the series, told apart by whoever sees few; their marks differ too.
+/// Colours of the series, distinct under colour blindness; their marks differ too.
 const COLOURS: [&str; 3] = ["#1667b0", "#b8500f", "#3d7a3d"];
 
-/// Points of one kind.
+/// Series of points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// What they are.
+    /// Name.
     pub name: String,
-    /// Where they lie; those that are not finite are left out.
+    /// Points; those that are not finite are left out.
     pub points: Vec<(f64, f64)>,
 }
 
-/// A figure of points over two axes.
+/// Scatter or line plot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plot {
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// What the horizontal axis measures.
+    /// Label of the horizontal axis.
     pub x: String,
-    /// What the vertical axis measures.
+    /// Label of the vertical axis.
     pub y: String,
-    /// At most three.
+    /// Series, at most three.
     pub series: Vec<Series>,
-    /// Whether a line is drawn where both are equal.
+    /// True to draw a line where both are equal.
     pub diagonal: bool,
-    /// Whether each series' points are joined, in their order.
+    /// True to join each series' points, in their order.
     pub joined: bool,
 }
 
-/// A line of the figure. Writing to a text cannot fail.
-macro_rules! put {
-    ($out:expr, $($what:tt)*) => {
-        let _ = writeln!($out, $($what)*);
-    };
-}
-
-/// The range of an axis, and where its marks are.
+/// Range of an axis, and its ticks.
 struct Axis {
     low: f64,
     high: f64,
@@ -78,7 +73,7 @@ impl Axis {
         (value - self.low) / (self.high - self.low)
     }
 
-    /// Marks and what they are called.
+    /// Returns the ticks with their labels.
     fn marks(&self) -> Vec<(f64, String)> {
         let first = (self.low / self.step).ceil() as i64;
         let last = (self.high / self.step).floor() as i64;
@@ -89,7 +84,7 @@ impl Axis {
 }
 
 impl Plot {
-    /// The figure.
+    /// Renders the figure.
     pub fn svg(&self) -> String {
         let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
         let points = || self.series.iter().flat_map(|series| series.points.iter().filter(finite));
@@ -102,80 +97,78 @@ impl Plot {
         };
         let px = |x: f64| LEFT + across.share(x) * (WIDTH - LEFT - RIGHT);
         let py = |y: f64| HEIGHT - BOTTOM - up.share(y) * (HEIGHT - TOP - BOTTOM);
-        let mut out = String::new();
-        put!(
-            out,
-            r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH:.0}" height="{HEIGHT:.0}" viewBox="0 0 {WIDTH:.0} {HEIGHT:.0}" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" font-size="11" fill="#0c0d10">"##
-        );
-        put!(out, "<title>{}</title>", xml(&self.title));
-        put!(out, r##"<rect width="100%" height="100%" fill="#ffffff"/>"##);
-        put!(out, r##"<text x="{LEFT}" y="18" font-size="13">{}</text>"##, xml(&self.title));
+        let page = Page {
+            width: WIDTH,
+            height: HEIGHT,
+            font_size: 11.0,
+            ink: "#0c0d10",
+            paper: "#ffffff",
+            title: &self.title,
+        };
+        let mut out = Svg::new(&page);
+        out.text((LEFT, 18.0), r#" font-size="13""#, &self.title);
         let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
-        put!(out, r##"<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="#6b707b"/>"##);
+        out.put(format_args!(r##"<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="#6b707b"/>"##));
         for (value, name) in across.marks() {
             let x = px(value);
-            put!(out, r##"<path d="M{x:.1} {bottom}v4" stroke="#6b707b"/>"##);
-            put!(out, r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle">{name}</text>"##, bottom + 16.0);
+            out.put(format_args!(r##"<path d="M{x:.1} {bottom}v4" stroke="#6b707b"/>"##));
+            out.text((x, bottom + 16.0), MIDDLE, &name);
         }
         for (value, name) in up.marks() {
             let y = py(value);
-            put!(out, r##"<path d="M{LEFT} {y:.1}h-4" stroke="#6b707b"/>"##);
-            put!(out, r##"<text x="{:.1}" y="{:.1}" text-anchor="end">{name}</text>"##, LEFT - 7.0, y + 4.0);
+            out.put(format_args!(r##"<path d="M{LEFT} {y:.1}h-4" stroke="#6b707b"/>"##));
+            out.text((LEFT - 7.0, y + 4.0), r#" text-anchor="end""#, &name);
         }
         let (middle, height) = ((LEFT + right) / 2.0, (TOP + bottom) / 2.0);
-        put!(out, r##"<text x="{middle:.1}" y="{:.1}" text-anchor="middle">{}</text>"##, bottom + 32.0, xml(&self.x));
-        put!(
-            out,
-            r##"<text transform="translate(14 {height:.1}) rotate(-90)" text-anchor="middle">{}</text>"##,
-            xml(&self.y)
-        );
+        out.text((middle, bottom + 32.0), MIDDLE, &self.x);
+        let upward = format!(r#" transform="translate(14 {height:.1}) rotate(-90)"{MIDDLE}"#);
+        out.text((0.0, 0.0), &upward, &self.y);
         if self.diagonal {
             let (from, to) = (across.low, across.high);
-            put!(
-                out,
+            out.put(format_args!(
                 r##"<path d="M{:.1} {:.1}L{:.1} {:.1}" stroke="#6b707b" stroke-dasharray="4 3"/>"##,
                 px(from),
                 py(from),
                 px(to),
                 py(to)
-            );
+            ));
         }
         for (nth, series) in self.series.iter().enumerate() {
             let colour = COLOURS[nth % COLOURS.len()];
             let places: Vec<(f64, f64)> = series.points.iter().filter(finite).map(|(x, y)| (px(*x), py(*y))).collect();
             if self.joined && places.len() > 1 {
                 let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
-                put!(out, r##"<path d="M{}" fill="none" stroke="{colour}"/>"##, path.join("L"));
+                out.put(format_args!(r##"<path d="M{}" fill="none" stroke="{colour}"/>"##, path.join("L")));
             }
             for (x, y) in &places {
                 mark(&mut out, nth, *x, *y, colour);
             }
             let x = LEFT + 4.0 + nth as f64 * 130.0;
             mark(&mut out, nth, x, HEIGHT - 8.0, colour);
-            put!(out, r##"<text x="{:.1}" y="{:.1}">{}</text>"##, x + 7.0, HEIGHT - 4.0, xml(&series.name));
+            out.text((x + 7.0, HEIGHT - 4.0), "", &series.name);
         }
-        out.push_str("</svg>\n");
-        out
+        out.finish()
     }
 }
 
-/// A circle, a square or a triangle.
-fn mark(out: &mut String, nth: usize, x: f64, y: f64, colour: &str) {
+/// Draws a circle, a square or a triangle.
+fn mark(out: &mut Svg, nth: usize, x: f64, y: f64, colour: &str) {
     match nth % 3 {
         0 => {
-            put!(out, r##"<circle cx="{x:.1}" cy="{y:.1}" r="2.6" fill="{colour}" fill-opacity="0.7"/>"##);
+            out.put(format_args!(r##"<circle cx="{x:.1}" cy="{y:.1}" r="2.6" fill="{colour}" fill-opacity="0.7"/>"##));
         }
         1 => {
             let (x, y) = (x - 2.4, y - 2.4);
-            put!(out, r##"<rect x="{x:.1}" y="{y:.1}" width="4.8" height="4.8" fill="{colour}" fill-opacity="0.7"/>"##);
+            out.put(format_args!(
+                r##"<rect x="{x:.1}" y="{y:.1}" width="4.8" height="4.8" fill="{colour}" fill-opacity="0.7"/>"##
+            ));
         }
         _ => {
-            put!(
-                out,
+            out.put(format_args!(
                 r##"<path d="M{:.1} {:.1}l6 0l-3 -5.4z" fill="{colour}" fill-opacity="0.7"/>"##,
                 x - 3.0,
                 y + 2.7
-            );
+            ));
         }
     }
 }

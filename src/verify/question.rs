@@ -1,5 +1,4 @@
-//! What is asked of a graph and the model behind it at a time, and the answer: for whoever asks without holding on to the
-//! model.
+//! Question about a graph and its model, and the answer: for callers that do not hold the model.
 
 use crate::attribution::{Asked, Engine, HeadSplit, Probe, Source};
 use crate::graph::{AttributionGraph, Document, Freeze, Kept};
@@ -8,84 +7,84 @@ use crate::intervention::Mode;
 use crate::job::Monitor;
 use crate::verify::{Bench, EdgeCheck, Faithfulness, Pairs, Perturbations, Replacements, VerifyError, replacement};
 
-/// How many features are ablated where none is pinned and no number is asked for.
+/// Default number of ablated features where none is pinned.
 pub const TOP: usize = 20;
 
-/// How many features are ablated at most to measure faithfulness where no number is asked for.
+/// Default limit of ablated features for the faithfulness.
 pub const MOST: usize = 200;
 
-/// A check of an edge, of some features, or of a graph.
+/// Check of an edge, of some features, or of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// The source of an edge is ablated, in every mode.
+    /// Ablation of the source of an edge, in every mode.
     Edge {
-        /// What is ablated.
+        /// Feature to ablate.
         source: NodeId,
-        /// Where the change is measured, beside the outputs.
+        /// Node whose change is measured, beside the outputs.
         target: NodeId,
     },
-    /// Features are ablated one by one and compared at each other and at the outputs.
+    /// Ablation of features one by one, compared at each other and at the outputs.
     Subgraph {
-        /// The features.
+        /// Features to ablate.
         sources: Vec<NodeId>,
-        /// What stays frozen.
+        /// Frozen intermediates.
         freeze: Freeze,
     },
     /// Faithfulness, agreement of the replacement models, and perturbations.
     Graph {
-        /// The features that are taken away for the perturbations.
+        /// Features to subtract for the perturbations.
         sources: Vec<NodeId>,
-        /// At most this many are ablated for the faithfulness.
+        /// Most features to ablate for the faithfulness.
         most: usize,
-        /// What stays frozen where they are ablated.
+        /// Frozen intermediates of those ablations.
         freeze: Freeze,
     },
-    /// An edge is split by attention heads.
+    /// Split of an edge by attention heads.
     Heads {
-        /// Where it comes from.
+        /// Source of the edge.
         source: NodeId,
-        /// Where it leads.
+        /// Target of the edge.
         target: NodeId,
     },
 }
 
-/// What came of a question.
+/// Answer to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Of an edge: a check in each of [`Freeze::ALL`].
+    /// Checks of an edge, in each of [`Freeze::ALL`].
     Edge(Vec<EdgeAnswer>),
-    /// Of a subgraph.
+    /// Check of a subgraph.
     Subgraph(Pairs),
-    /// Of a graph, as far as it is measured.
+    /// Check of a graph, as far as it is measured.
     Graph(GraphAnswer),
-    /// Of the heads of an edge.
+    /// Split of an edge by heads.
     Heads(HeadSplit),
 }
 
-/// An edge, checked in one mode.
+/// Check of an edge in one mode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EdgeAnswer {
-    /// What stayed frozen.
+    /// Frozen intermediates.
     pub freeze: Freeze,
-    /// What was found.
+    /// Result of the check.
     pub check: EdgeCheck,
-    /// The texts of the likeliest next token before and after.
+    /// Texts of the likeliest next token before and after.
     pub likeliest: [String; 2],
 }
 
-/// A graph, checked; `None` is what is not measured yet.
+/// Check of a graph; `None` for what is not measured yet.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GraphAnswer {
-    /// Whether influence foretells effects.
+    /// Correlation of influence with effects.
     pub faithfulness: Option<Faithfulness>,
-    /// What the transcoders make of the model without the errors.
+    /// Agreement of the replacement models, without errors, with the model.
     pub replacements: Option<Replacements>,
-    /// Whether the local replacement model answers as the model does.
+    /// Agreement of the local replacement model with the model under perturbations.
     pub perturbations: Option<Perturbations>,
 }
 
-/// The features that a check is made with: the pinned ones, else the `top` most influential of those that are kept, the
-/// most influential first.
+/// Returns the features to check: the pinned ones, else the `top` most influential of the kept ones, the most
+/// influential first.
 pub fn sources(document: &Document, pins: &[NodeId], kept: &Kept, top: usize) -> Vec<NodeId> {
     let is_feature = |id: &NodeId| document.graph.node(*id).is_feature();
     let pinned: Vec<NodeId> = pins.iter().copied().filter(is_feature).collect();
@@ -103,11 +102,11 @@ pub fn sources(document: &Document, pins: &[NodeId], kept: &Kept, top: usize) ->
     features
 }
 
-/// Answers a question. `told` is given what there is of a graph's answer on the way to it.
+/// Answers a question. `told` is given partial answers about a graph.
 ///
 /// # Errors
-/// The graph is of another model or cannot be checked, a node is not what the question takes it for, weights cannot be
-/// read, or the work was stopped.
+/// Fails where the graph is of another model or cannot be checked, a node is not of the kind that the question needs,
+/// weights cannot be read, or the work was stopped.
 pub fn answer(
     engine: &Engine,
     graph: &AttributionGraph,

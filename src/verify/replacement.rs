@@ -1,5 +1,5 @@
-//! How much of the model is left with transcoders in place of its MLPs, errors left out (Ameisen et al. 2025, "Evaluating
-//! the cross-layer transcoder").
+//! Replacement models, which have transcoders in place of MLPs and no errors, compared with the model (Ameisen et al.
+//! 2025, "Evaluating the cross-layer transcoder").
 
 use crate::attribution::{Engine, softmax};
 use crate::graph::Token;
@@ -8,14 +8,15 @@ use crate::verify::bench::within;
 use crate::verify::pass::{Pass, Ran};
 use crate::verify::{VerifyError, kl_divergence};
 
-/// How far a replacement model's next-token distributions are those of the model, over the positions that are not zeroed.
+/// Agreement of a replacement model's next-token distributions with the model's, over the positions that are not
+/// zeroed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
-    /// The share of positions whose likeliest next token is the model's.
+    /// Share of positions whose likeliest next token is the model's.
     pub share: f64,
     /// Mean divergence from the model's distribution, in nats.
     pub divergence: f64,
-    /// Whether the likeliest next token at the last position is the model's.
+    /// True where the likeliest next token at the last position is the model's.
     pub last_agrees: bool,
     /// Divergence at the last position, in nats.
     pub last_divergence: f64,
@@ -24,18 +25,18 @@ pub struct Agreement {
 /// Replacement models of one prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replacements {
-    /// By layer: the transcoder in place of that layer's MLP alone.
+    /// Agreement by layer, with the transcoder in place of that layer's MLP alone.
     pub alone: Vec<Agreement>,
-    /// By layer: in place of all MLPs up to it. The last one is the whole replacement model.
+    /// Agreement by layer, with transcoders in place of all MLPs up to it. The last one is the whole replacement model.
     pub up_to: Vec<Agreement>,
 }
 
-/// Runs the model with transcoders in place of MLPs: of each layer alone, and of all layers up to each. Attention and norms
-/// are computed anew, and so are the features, from what they then read. Position 0, and what else is zeroed, keeps its
+/// Runs the model with transcoders in place of MLPs: of each layer alone, and of all layers up to each. Attention and
+/// norms are computed again, and so are the features, from their new input. Zeroed positions, such as 0, keep their
 /// MLPs.
 ///
 /// # Errors
-/// All positions are zeroed, weights cannot be read, or the work was stopped.
+/// Fails where all positions are zeroed, weights cannot be read, or the work was stopped.
 pub fn replacement(engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Replacements, VerifyError> {
     let base = engine.capture_tokens(tokens, monitor)?;
     if base.zeroed >= base.n_positions() {

@@ -160,6 +160,55 @@ fn a_transcoder_that_does_not_fit() {
     }
 }
 
+/// A folder in none of the layouts: what the nearest of them lacks.
+#[test]
+fn a_transcoder_in_no_layout() {
+    let without = |case: &'static str, gone: &[&str]| {
+        let copy = Copy(copy_of(case));
+        gone.iter().for_each(|file| fs::remove_file(copy.path(&format!("transcoder/{file}"))).unwrap());
+        copy.trace(PROMPT)
+    };
+    says(&without("llama_plt_relu", &["config.yaml"]), &["transcoder", "config.yaml", "--transcoder-option"]);
+    let first_gone = without("llama_plt_relu", &["config.yaml", "layer_0.safetensors"]);
+    says(&first_gone, &["none of the layouts", "layer_0.safetensors", "missing"]);
+    says(&without("llama_clt_relu", &["config.yaml"]), &["none of the layouts", "W_enc_N", "config.yaml is missing"]);
+
+    let copy = Copy::new();
+    fs::remove_dir_all(copy.path("transcoder")).unwrap();
+    fs::create_dir(copy.path("transcoder")).unwrap();
+    says(&copy.trace(PROMPT), &["none of the layouts", "config.yaml", "layer_N", "W_enc_N", "transcoder_all"]);
+    fs::copy(copy.path("model/config.json"), copy.path("transcoder/config.json")).unwrap();
+    says(&copy.trace(PROMPT), &["none of the layouts", "config.json", "--model"]);
+}
+
+#[test]
+fn what_is_said_of_a_transcoder() {
+    let copy = Copy(copy_of("llama_plt_topk"));
+    copy.edit("transcoder/config.yaml", "k: 6", "");
+    says(&copy.trace(PROMPT), &["topk", "--topk"]);
+    let out = copy.path("out.safetensors");
+    let with = |more: &[&str]| {
+        let mut program = on("trace", &copy.path("model"), &copy.path("transcoder"));
+        program.args(["--prompt", PROMPT, "--out"]).arg(&out).args(more);
+        program
+    };
+    with(&["--topk", "6"]).assert().success();
+    // What was said belongs to a graph as its files do.
+    let mut again = with(&["--max-feature-nodes", "all", "--transcoder-option", "k=5"]);
+    let args = ["trace", "--resume"];
+    let stderr = |program: &mut assert_cmd::Command| {
+        String::from_utf8(program.assert().failure().get_output().stderr.clone()).unwrap()
+    };
+    again.arg("--force").assert().success();
+    let mut other = crate::circuitscope();
+    other.args(args).arg(&out).arg("--model").arg(copy.path("model")).arg("--transcoder").arg(copy.path("transcoder"));
+    says(&stderr(other.args(["--topk", "6"])), &["other files"]);
+    says(&stderr(&mut with(&["--force", "--transcoder-option", "depth=3"])), &["depth=3", "model_kind"]);
+    says(&stderr(&mut with(&["--force", "--width", "16k"])), &["config.yaml", "--width"]);
+    let mut demo = crate::circuitscope();
+    says(&stderr(demo.args(["tokens", "--prompt", "the", "--topk", "3"])), &["--topk", "--transcoder"]);
+}
+
 #[test]
 fn prompts_and_targets_that_cannot_be_traced() {
     let copy = Copy::new();

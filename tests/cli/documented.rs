@@ -51,6 +51,7 @@ fn what_commands_print_as_json() {
     the_model(&mut home, &feature);
     features(&mut home);
     home.check(&["models"], "models", &[]);
+    home.check(&["published"], "models", &["--published"]);
     // What needs a hub is checked where there is one; no accelerator is needed to test.
     let unseen = home.guide.unseen(&["pull", "repository", "file", "device-memory"]);
     assert!(unseen.is_empty(), "these are documented, and no command printed them: {unseen:#?}");
@@ -142,9 +143,27 @@ fn graphs(home: &mut Home) -> String {
     home.check(&["diff"], "diff", &[&dallas, &oakland]);
     home.check(&["diff"], "union", &[&dallas, &oakland, &dallas]);
     home.check(&["heads"], "heads", &[&dallas, "--edge", &source, &target]);
+    home.check(&["heads"], "attention", &[&dallas, "--edge", &source, &target]);
+    home.check(&["heads-of-a-graph"], "heads", &[&dallas]);
+    home.check(&["heads-of-a-graph"], "attention", &[&dallas]);
+    // A prompt that is so short that some head looks at the first token.
+    home.check(&["heads-of-a-graph"], "heads", &["--prompt", "is is is is"]);
+    home.check(&["attention-pattern"], "attention", &[&dallas, "--head", "1.0"]);
+    let told = ["--head", "1.0", "--query", "-1", "--key", "4", "--verify"];
+    home.check(&["attention"], "attention", &[&[dallas.as_str()][..], &told].concat());
+    home.check(&["attention"], "attention", &[&["--prompt", DALLAS, "--against", "2"][..], &told].concat());
+    softcapped(home);
     home.check(&["verify"], "verify", &[&dallas, "--edge", &source, &target]);
     home.check(&["verify"], "verify", &[&dallas, "--top", "3", "--most", "3"]);
     format!("{layer}:{position}:{feature}")
+}
+
+/// A head of a model that squeezes scores.
+fn softcapped(home: &mut Home) {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gemma2_plt_jumprelu");
+    let [model, transcoder] = ["model", "transcoder"].map(|which| case.join(which).to_str().unwrap().to_owned());
+    let of = ["--model", &model, "--transcoder", &transcoder, "--prompt", "the capital of France is"];
+    home.check(&["attention"], "attention", &[&of[..], &["--head", "1.2", "--key", "-2"]].concat());
 }
 
 /// A graph with attention features, and features of two dictionaries.

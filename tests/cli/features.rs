@@ -1,6 +1,6 @@
 //! `features show` and `features import` as a person or a script calls them.
 
-use crate::circuitscope;
+use crate::{circuitscope, fixture};
 use circuitscope::features::store::{Manifest, Writer};
 use circuitscope::features::{Dashboard, Example, Quantile};
 use serde_json::Value;
@@ -42,6 +42,26 @@ fn printed(args: &[&str], home: &Path) -> String {
 fn refused(args: &[&str], home: &Path) -> String {
     let output = circuitscope().env("HOME", home).env_remove("XDG_DATA_HOME").args(args).assert().code(1);
     String::from_utf8(output.get_output().stderr.clone()).unwrap()
+}
+
+/// A transcoder's features without its model, as long as no text is to be read.
+#[test]
+fn features_are_browsed_without_a_model() {
+    let home = tempfile::tempdir().unwrap();
+    let set = fixture("llama_clt_relu/transcoder").display().to_string();
+    let browse = ["features", "browse", "--transcoder", &set];
+    let json = |more: &[&str]| -> Value {
+        serde_json::from_str(&printed(&[&browse[..], more].concat(), home.path())).unwrap()
+    };
+    assert_eq!(json(&["--json", "--only", "1:4..9"])["count"], 6);
+    // With the model the neighbours are the same.
+    let model = fixture("llama_clt_relu/model").display().to_string();
+    let near = json(&["--json", "--near", "0:3", "--limit", "5"]);
+    assert_eq!(near, json(&["--json", "--near", "0:3", "--limit", "5", "--model", &model]));
+    assert_eq!(near["features"].as_array().unwrap().len(), 5);
+    assert!(json(&["--json", "--text", "the state", "--model", &model])["tokens"].is_array());
+    let refusal = refused(&[&browse[..], &["--text", "the state"]].concat(), home.path());
+    assert!(refusal.contains("Llama-3.2-1B"), "{refusal}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod alone;
 mod arrays;
+mod attention;
 mod bad_input;
 mod batch;
 mod chat;

@@ -2,7 +2,7 @@
 
 use crate::circuitscope;
 use circuitscope::graph::query::FIELDS;
-use circuitscope::tui::command::COMMANDS;
+use circuitscope::tui::command::all_commands;
 
 fn printed(args: &[&str]) -> String {
     let output = circuitscope().args(args).output().unwrap();
@@ -21,7 +21,7 @@ fn the_manual_page_lists_every_option_subcommand_and_key() {
         let line = page.lines().find(|line| line.trim_start().starts_with(field.example));
         assert!(line.is_some_and(|line| line.ends_with(field.doc)), "{} is not in the page:\n{page}", field.name);
     }
-    for command in COMMANDS {
+    for command in all_commands() {
         assert!(page.contains(command.doc), "{} is not in the page:\n{page}", command.name);
     }
 }

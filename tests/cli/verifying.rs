@@ -112,6 +112,15 @@ fn two_prompts_and_any_number_laid_over_each_other() {
     assert!(same["nodes"].as_array().unwrap().iter().all(|node| node["difference"] == "shared"));
     let three = asked(&["union", "--prompt", DALLAS, "--prompt", OAKLAND, "--prompt", "the capital of France is"]);
     assert!(three["nodes"].as_array().unwrap().iter().any(|node| node["recurs"] == 3), "the leading token at least");
+    // What a trace may be told, each of these may be.
+    let logits = |more: &[&str]| {
+        let all = asked(&[&["union", "--prompt", DALLAS, "--prompt", OAKLAND][..], more].concat());
+        let nodes =
+            all["nodes"].as_array().unwrap().iter().filter(|node| node["id"].as_str().unwrap().starts_with("5_"));
+        nodes.map(|node| node["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(logits(&["--target", "Austin", "--max-feature-nodes", "32"]).len(), 1);
+    assert_eq!(logits(&["--max-logits", "1", "--max-feature-nodes", "32"]).len(), 2);
     circuitscope().args(["diff", "--prompt", DALLAS]).assert().code(1);
 
     let [raw, json] = ["dallas.safetensors", "elsewhere.json"].map(|name| folder.path().join(name));

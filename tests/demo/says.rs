@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::corpus::facts::{COUNTRIES, STATES};
 use crate::corpus::{self, Question, Topic};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::tokens::Tokenizer;
 
 #[test]
@@ -62,7 +62,7 @@ fn questions_are_the_beginnings_of_held_out_sentences() {
 #[test]
 fn the_tokenizer_knows_every_word_and_puts_bos_in_front() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo/model");
-    let tokenizer = Tokenizer::open(&Place::directory(&directory).unwrap()).unwrap();
+    let tokenizer = Tokenizer::open(&FileSource::directory(&directory).unwrap()).unwrap();
     for sentence in corpus::sentences() {
         assert_eq!(tokenizer.unknown_words(&sentence.text).unwrap().len(), 0, "{}", sentence.text);
     }

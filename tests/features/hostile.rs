@@ -5,7 +5,7 @@ use crate::by_hand::{FULL, gzip, record, zlib};
 use crate::{folder, read};
 use circuitscope::features::store::{Manifest, Store, Writer};
 use circuitscope::features::{Dashboard, Sizes};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use std::fs;
@@ -97,7 +97,7 @@ fn an_index_that_is_none() {
     let end = good.len() as u64;
     let says = |index: &[u8], parts: &[&str]| {
         let folder = store(index, &good);
-        let error = Store::open(&Place::directory(folder.path()).unwrap(), "", None).unwrap_err().to_string();
+        let error = Store::open(&FileSource::directory(folder.path()).unwrap(), "", None).unwrap_err().to_string();
         is_sentence(&error, parts);
         is_sentence(&error, &["index.json.gz: "]);
     };
@@ -131,7 +131,7 @@ fn a_store_cut_off_anywhere_is_refused_or_read() {
 
 fn open(folder: &Path, sizes: &[usize]) -> Result<Store, String> {
     let sizes: Sizes = sizes.to_vec();
-    let opened = Store::open(&Place::directory(folder).unwrap(), "", Some(&sizes));
+    let opened = Store::open(&FileSource::directory(folder).unwrap(), "", Some(&sizes));
     opened.map(|store| store.expect("a store")).map_err(|error| error.to_string())
 }
 

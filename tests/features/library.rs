@@ -4,7 +4,7 @@ use crate::by_hand::{gzip, record, zlib};
 use crate::folder;
 use circuitscope::features::store::{CorpusFacts, Manifest, Writer};
 use circuitscope::features::{Dashboard, Kind, LabelOrigin, Library, Search, imported_folder, own_folder};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
 use std::fs;
@@ -57,7 +57,7 @@ fn sources_are_asked_in_their_order() {
     )
     .unwrap();
     write(named.path(), "named", &[3], Some(NAME));
-    let place = Place::directory(transcoder.path()).unwrap();
+    let place = FileSource::directory(transcoder.path()).unwrap();
     let sizes = vec![4];
     let search = Search {
         transcoder: Some(&place),
@@ -96,7 +96,7 @@ fn sources_are_asked_in_their_order() {
 fn what_is_found_and_cannot_be_used_is_said_and_left_out() {
     let (data, transcoder) = (tempfile::tempdir().unwrap(), published());
     write(&own_folder(data.path(), NAME), "made", &[0], Some("org/another"));
-    let place = Place::directory(transcoder.path()).unwrap();
+    let place = FileSource::directory(transcoder.path()).unwrap();
     let search = Search { transcoder: Some(&place), name: NAME, data: Some(data.path()), ..Search::default() };
     let library = Library::open(&search, &Monitor::default()).unwrap();
     assert_eq!(library.origins().len(), 1);

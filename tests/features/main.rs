@@ -9,14 +9,14 @@ mod library;
 
 use circuitscope::features::store::Store;
 use circuitscope::features::{Dashboard, FeatureError};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer};
 use std::fs;
 use std::path::Path;
 
 /// Reads feature `layer:feature` of the store in `folder`.
 fn read(folder: &Path, layer: u32, feature: u32) -> Result<Option<Dashboard>, FeatureError> {
-    let place = Place::directory(folder)?;
+    let place = FileSource::directory(folder)?;
     Store::open(&place, "", None)?.expect("a store").read(Layer(layer), FeatureId(feature))
 }
 

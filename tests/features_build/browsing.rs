@@ -8,7 +8,7 @@ use circuitscope::demo;
 use circuitscope::features::browse::{Catalogue, Order, fires};
 use circuitscope::features::build::{Options, Selection, n_features};
 use circuitscope::features::{Library, Search};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
 use std::fs;
@@ -62,10 +62,11 @@ fn neighbours_are_those_of_the_largest_cosine() {
         .map(|(layer, feature)| cosine(&of, &written(layer, feature)))
         .collect();
     wanted.sort_by(|a, b| b.total_cmp(a));
-    let found = catalogue.near(&engine, (Layer(1), FeatureId(7)), &Selection::ALL, 20, &monitor).unwrap();
+    let found = catalogue.near(&engine.transcoder, (Layer(1), FeatureId(7)), &Selection::ALL, 20, &monitor).unwrap();
     let found: Vec<f64> = found.iter().map(|near| near.cosine.into()).collect();
     fixture::assert_close("cosines", &found, &wanted[..20], 1e-5);
-    let beyond = catalogue.near(&engine, (Layer(1), FeatureId(384)), &Selection::ALL, 20, &monitor).unwrap_err();
+    let beyond =
+        catalogue.near(&engine.transcoder, (Layer(1), FeatureId(384)), &Selection::ALL, 20, &monitor).unwrap_err();
     assert!(beyond.to_string().contains("feature 384 of layer 1"), "{beyond}");
 }
 
@@ -104,7 +105,7 @@ fn with_hooks(input: &str, output: &str) -> (tempfile::TempDir, Result<Engine, S
     };
     let lines: Vec<String> = config.lines().map(other).collect();
     fs::write(folder.path().join("config.yaml"), lines.join("\n")).unwrap();
-    let places = [case.join("model"), folder.path().to_owned()].map(|path| Place::directory(&path).unwrap());
+    let places = [case.join("model"), folder.path().to_owned()].map(|path| FileSource::directory(&path).unwrap());
     let engine = Engine::open(&places[0], &places[1], &candle_core::Device::Cpu).map_err(|error| error.to_string());
     (folder, engine)
 }

@@ -17,14 +17,14 @@ use circuitscope::attribution::Engine;
 use circuitscope::demo;
 use circuitscope::features::Dashboard;
 use circuitscope::features::build::{self, BuildError, Built, Corpus, Options, Part};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine of a reference case.
 fn engine(case: &str) -> Engine {
-    let place = |which: &str| Place::directory(&fixture::folder(case).join(which)).unwrap();
+    let place = |which: &str| FileSource::directory(&fixture::folder(case).join(which)).unwrap();
     Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap()
 }
 

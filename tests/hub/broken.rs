@@ -2,7 +2,7 @@
 
 use crate::server::{Asked, COMMIT, Fault, Server, oid, sha256};
 use crate::{Machine, fixture, says};
-use circuitscope::hub::{DOWNLOADING, Hub, Patience, Reference, Request};
+use circuitscope::hub::{DOWNLOADING, Hub, Patience, Reference, Request, SetOptions};
 use circuitscope::job::{Job, Monitor};
 use std::ffi::OsString;
 use std::fs;
@@ -100,7 +100,8 @@ fn hub(machine: &Machine) -> Hub {
 fn pull(machine: &Machine, patience: Patience) -> Result<(), String> {
     let mut hub = hub(machine);
     hub.access.patience = patience;
-    let (request, monitor) = (Request::Each(vec![Reference::parse(MODEL).unwrap()]), Monitor::default());
+    let (request, monitor) =
+        (Request::Each(vec![Reference::parse(MODEL).unwrap()], SetOptions::default()), Monitor::default());
     let offer = hub.offer(&request, true, &monitor);
     offer.and_then(|offer| hub.fetch(&offer, &monitor)).map_err(|error| error.to_string())
 }
@@ -174,7 +175,7 @@ fn a_server_that_drips_is_given_up() {
 fn a_stop_is_heard_while_the_server_is_silent() {
     let (_server, machine) = served(Fault::FallsSilent);
     let hub = hub(&machine);
-    let request = Request::Each(vec![Reference::parse(MODEL).unwrap()]);
+    let request = Request::Each(vec![Reference::parse(MODEL).unwrap()], SetOptions::default());
     let job = Job::spawn(
         "pull",
         move |monitor| hub.offer(&request, true, monitor).and_then(|offer| hub.fetch(&offer, monitor)),

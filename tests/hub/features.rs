@@ -5,7 +5,7 @@ use crate::{Machine, says};
 use circuitscope::features::remote::{ASKING, Consents};
 use circuitscope::features::store::{Manifest, Store, Writer};
 use circuitscope::features::{Dashboard, Library, Search};
-use circuitscope::hub::{Hub, Place, Reference};
+use circuitscope::hub::{FileSource, Hub, Reference};
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Job;
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ fn served() -> (Server, Machine, [Range<u64>; 2]) {
         writer.push(0, feature, &Dashboard { promoted, ..Dashboard::default() }).unwrap();
     }
     writer.finish().unwrap();
-    let store = Store::open(&Place::directory(folder.path()).unwrap(), "", None).unwrap().unwrap();
+    let store = Store::open(&FileSource::directory(folder.path()).unwrap(), "", None).unwrap().unwrap();
     let range = |feature| store.index().record(Layer(0), FeatureId(feature)).unwrap().1;
     let ranges = [range(0), range(2)];
     let server = Server::start();

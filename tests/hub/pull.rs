@@ -96,6 +96,64 @@ fn a_list_leads_to_files_of_other_repositories() {
     assert_eq!(machine.trace(&["--download", "--model", &model, "--transcoder", &list]), expected);
 }
 
+/// Gemma Scope 2 as it is published, without a `config.yaml` and with several sets in one repository.
+#[test]
+fn one_set_of_several_is_chosen_and_pulled() {
+    let gs2 = fixture("gemma3_plt_jumprelu_skip/transcoder_gs2/transcoder_all");
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(&gs2).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        for (name, content) in [
+            (name.clone(), fs::read(entry.path().join("params.safetensors")).unwrap()),
+            (name.replace("16k_l0_small", "262k_l0_big"), vec![0; 8]),
+        ] {
+            let to = folder.path().join("transcoder_all").join(name);
+            fs::create_dir_all(&to).unwrap();
+            fs::write(to.join("params.safetensors"), content).unwrap();
+            fs::write(to.join("config.json"), "{}").unwrap();
+        }
+    }
+    let server = Server::start();
+    let set = "google/gemma-scope-2-1b-pt";
+    server.offer(set, folder.path(), "");
+    let machine = Machine::new(&server);
+    let model = fixture("gemma3_plt_jumprelu_skip/model").display().to_string();
+    let choice = ["--width", "16k", "--l0", "small"];
+    let local = folder.path().display().to_string();
+    let expected = machine.trace(&[&["--model", &model, "--transcoder", &local][..], &choice].concat());
+
+    says(&machine.fails(&["pull", set, "--width", "16k", "--l0", "medium"]), &[set, "no such", "262k"]);
+    machine.succeeds(&[&["pull", set][..], &choice].concat());
+    let here = machine.repo(set).join("snapshots").join(COMMIT).join("transcoder_all");
+    let folders: Vec<String> =
+        fs::read_dir(here).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(folders.len() == 4 && folders.iter().all(|name| name.contains("16k_l0_small_affine")), "{folders:?}");
+    let from_hub = ["--model", &model, "--transcoder", set];
+    assert_eq!(machine.trace(&[&from_hub[..], &choice].concat()), expected);
+    // What is not here of another one is fetched when it is allowed, and judged then.
+    let out = machine.path("none").display().to_string();
+    let other = ["trace", "--prompt", "x", "--out", &out, "--width", "262k", "--download"];
+    says(&machine.fails(&[&other[..], &from_hub].concat()), &["262k_l0_big", "params.safetensors"]);
+}
+
+/// What comes from the hub names no files of this machine.
+#[test]
+fn a_list_of_the_hub_leads_nowhere_else_on_this_machine() {
+    let npz = fixture("gemma2_plt_jumprelu/transcoder_npz");
+    let folder = tempfile::tempdir().unwrap();
+    let config = fs::read_to_string(npz.join("config.yaml")).unwrap();
+    let rooted = config.replace("hf://google/gemma-scope-2b-pt-transcoders", &npz.display().to_string());
+    fs::write(folder.path().join("config.yaml"), rooted).unwrap();
+    let server = Server::start();
+    server.offer("tiny/rooted", folder.path(), "");
+    let machine = Machine::new(&server);
+    let model = fixture("gemma2_plt_jumprelu/model").display().to_string();
+    says(&machine.fails(&["pull", "tiny/rooted"]), &["tiny/rooted", "names no file"]);
+    // A folder of one's own may.
+    machine.trace(&["--model", &model, "--transcoder", &folder.path().display().to_string()]);
+}
+
 #[test]
 fn models_says_what_can_be_traced() {
     let server = served();

@@ -3,6 +3,7 @@
 
 use crate::server::Server;
 use crate::{Machine, fixture};
+use circuitscope::hub::PRESETS;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::num::NonZero;
@@ -53,7 +54,9 @@ fn a_preset_is_chosen_downloaded_loaded_and_traced() {
     };
 
     until("qwen3-0.6b");
-    press("jjj\r");
+    // The demo stands in front of the presets.
+    let down = 1 + PRESETS.iter().position(|preset| preset.name == "qwen3-0.6b").unwrap();
+    press(&format!("{}\r", "j".repeat(down)));
     until("Ask http://127.0.0.1");
     assert_eq!(server.asked().len(), 0, "no question before the yes");
     press("y");

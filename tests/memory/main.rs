@@ -6,7 +6,7 @@ use circuitscope::features::import::import;
 use circuitscope::features::labels;
 use circuitscope::features::store::{Index, unpack};
 use circuitscope::format;
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 use circuitscope::model::{ModelSpec, Weights};
 use circuitscope::tokens::Tokenizer;
@@ -78,8 +78,8 @@ impl Files {
         self.0.path().join(name)
     }
 
-    fn place(&self) -> Place {
-        Place::directory(self.0.path()).unwrap()
+    fn place(&self) -> FileSource {
+        FileSource::directory(self.0.path()).unwrap()
     }
 
     fn bytes(&self) -> usize {

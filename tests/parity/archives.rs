@@ -2,7 +2,7 @@
 
 use crate::engine::Case;
 use crate::fixture::folder;
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::model::ModelSpec;
 use circuitscope::transcoder::Transcoder;
 use flate2::Crc;
@@ -144,14 +144,14 @@ fn archives_that_lie_about_themselves_are_refused() {
     };
     let refused_at_once = |spoil: &dyn Fn(&mut Member), part: &str| {
         let copy = lying(spoil);
-        let model = ModelSpec::read(&Place::directory(&copy.path().join("model")).unwrap()).unwrap();
-        let opened = Transcoder::open(&Place::directory(&copy.path().join("transcoder")).unwrap(), &model);
+        let model = ModelSpec::read(&FileSource::directory(&copy.path().join("model")).unwrap()).unwrap();
+        let opened = Transcoder::open(&FileSource::directory(&copy.path().join("transcoder")).unwrap(), &model);
         told(opened.unwrap_err().to_string(), part);
     };
     let refused = |spoil: &dyn Fn(&mut Member), part: &str| {
         let copy = lying(spoil);
-        let model = ModelSpec::read(&Place::directory(&copy.path().join("model")).unwrap()).unwrap();
-        let opened = Transcoder::open(&Place::directory(&copy.path().join("transcoder")).unwrap(), &model);
+        let model = ModelSpec::read(&FileSource::directory(&copy.path().join("model")).unwrap()).unwrap();
+        let opened = Transcoder::open(&FileSource::directory(&copy.path().join("transcoder")).unwrap(), &model);
         // What its first bytes show is told when it is opened.
         if let Err(error) = opened {
             return told(error.to_string(), part);

@@ -3,7 +3,7 @@
 use crate::fixture::{CASES, Tensors, assert_close, device, folder, wide};
 use circuitscope::attribution::{Request, TargetChoice, TraceError, TraceOptions, trace};
 use circuitscope::graph::{AttributionGraph, RawTrace, RowTarget, Rows, Settings, Thresholds, prune, scores};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::NodeId;
 use circuitscope::job::Monitor;
 use circuitscope::model::Transformer;
@@ -27,10 +27,15 @@ impl Case {
 
     /// A case with its transcoder in another layout.
     fn with_transcoder(name: &str, transcoder: &str) -> Self {
+        Self::of(name, &FileSource::directory(&folder(name).join(transcoder)).unwrap())
+    }
+
+    /// A case with its transcoder in another place.
+    pub fn of(name: &str, transcoder: &FileSource) -> Self {
         let description = std::fs::read(folder(name).join("case.json")).unwrap();
         Self {
             description: serde_json::from_slice(&description).unwrap(),
-            ..Self::in_folder(&folder(name), transcoder)
+            ..Self::in_places(&folder(name).join("model"), transcoder)
         }
     }
 
@@ -40,10 +45,14 @@ impl Case {
     }
 
     fn in_folder(folder: &Path, transcoder: &str) -> Self {
-        let directory = |which: &str| Place::directory(&folder.join(which)).unwrap();
-        let model = Transformer::open(&directory("model"), &device()).unwrap();
-        let transcoder = Transcoder::open(&directory(transcoder), &model.spec).unwrap();
-        Self { transcoder, tokenizer: Tokenizer::open(&directory("model")).unwrap(), description: Value::Null, model }
+        Self::in_places(&folder.join("model"), &FileSource::directory(&folder.join(transcoder)).unwrap())
+    }
+
+    fn in_places(model: &Path, transcoder: &FileSource) -> Self {
+        let place = FileSource::directory(model).unwrap();
+        let model = Transformer::open(&place, &device()).unwrap();
+        let transcoder = Transcoder::open(transcoder, &model.spec).unwrap();
+        Self { transcoder, tokenizer: Tokenizer::open(&place).unwrap(), description: Value::Null, model }
     }
 
     pub fn prompt(&self, index: usize) -> &str {
@@ -113,16 +122,20 @@ fn matrix(graph: &AttributionGraph) -> Vec<f64> {
 fn every_trace_is_circuit_tracers() {
     let layouts = [("gemma2_plt_jumprelu", "transcoder_npz"), ("gemma3_plt_jumprelu_skip", "transcoder_gs2")];
     for (name, transcoder) in CASES.map(|name| (name, "transcoder")).into_iter().chain(layouts) {
-        let case = Case::with_transcoder(name, transcoder);
-        for run in case.description["runs"].as_array().unwrap() {
-            let file = run["file"].as_str().unwrap();
-            let expected = Tensors::open(&folder(name).join(file));
-            let found = case.trace(run, &expected);
-            let what = format!("{name}/{transcoder}/{file}");
-            compare_trace(&what, run, &found, &expected);
-            compare_graph(&what, &found, &expected, file.contains("targets_str"));
-            rows_sum_up(&what, &found);
-        }
+        is_the_reference(name, transcoder, &Case::with_transcoder(name, transcoder));
+    }
+}
+
+/// Holds every run of a reference case to circuit-tracer's.
+pub fn is_the_reference(name: &str, transcoder: &str, case: &Case) {
+    for run in case.description["runs"].as_array().unwrap() {
+        let file = run["file"].as_str().unwrap();
+        let expected = Tensors::open(&folder(name).join(file));
+        let found = case.trace(run, &expected);
+        let what = format!("{name}/{transcoder}/{file}");
+        compare_trace(&what, run, &found, &expected);
+        compare_graph(&what, &found, &expected, file.contains("targets_str"));
+        rows_sum_up(&what, &found);
     }
 }
 

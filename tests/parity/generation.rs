@@ -4,7 +4,7 @@ use crate::fixture::{CASES, Tensors, assert_close, folder, wide};
 use candle_core::Device;
 use circuitscope::attribution::{Capture, Engine};
 use circuitscope::graph::FeatureAt;
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer, Position};
 use circuitscope::intervention::{
     Action, Change, Continuation, Freeze, Generation, Intervention, InterventionError, Interventions, Mode, Positions,
@@ -19,7 +19,7 @@ const TOLERANCE: f64 = 1e-4;
 const LENGTH: usize = 8;
 
 fn open(name: &str) -> (Engine, Capture) {
-    let place = |which: &str| Place::directory(&folder(name).join(which)).unwrap();
+    let place = |which: &str| FileSource::directory(&folder(name).join(which)).unwrap();
     let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
     let case: Json = serde_json::from_slice(&std::fs::read(folder(name).join("case.json")).unwrap()).unwrap();
     let base = engine.capture(case["prompts"][0]["text"].as_str().unwrap(), &Monitor::default()).unwrap();

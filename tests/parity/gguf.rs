@@ -5,7 +5,7 @@ use crate::fixture::folder;
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Cancel;
 use circuitscope::model::Transformer;
 use circuitscope::tokens::Tokenizer;
@@ -23,7 +23,7 @@ const CASES: [(&str, &str, &str); 5] = [
 ];
 
 /// A case's model in both forms: a folder in the Hugging Face layout, and metadata and tensors of a GGUF file.
-struct Both {
+pub struct Both {
     folder: tempfile::TempDir,
     metadata: Vec<(String, Value)>,
     tensors: Vec<(String, Tensor)>,
@@ -34,7 +34,7 @@ fn words(list: impl IntoIterator<Item = String>) -> Value {
 }
 
 impl Both {
-    fn new(case: &str, architecture: &str, pre: &str) -> Self {
+    pub fn new(case: &str, architecture: &str, pre: &str) -> Self {
         let model = folder(case).join("model");
         let copy = tempfile::tempdir().unwrap();
         fs::create_dir(copy.path().join("model")).unwrap();
@@ -71,7 +71,7 @@ impl Both {
     }
 
     /// Writes the file; matrices of at least 32 columns in a type.
-    fn write(&self, dtype: GgmlDType) -> PathBuf {
+    pub fn write(&self, dtype: GgmlDType) -> PathBuf {
         let path = self.folder.path().join(format!("{dtype:?}.gguf"));
         let tensor = |(name, tensor): &(String, Tensor)| {
             let dtype = if tensor.rank() == 2 { dtype } else { GgmlDType::F32 };
@@ -216,7 +216,7 @@ fn renamed(architecture: &str, name: &str, tensor: Tensor, (heads, kv_heads): (u
 }
 
 fn logits(path: &Path, ids: &[u32]) -> Vec<f32> {
-    let model = Transformer::open(&Place::directory(path).unwrap(), &Device::Cpu).unwrap();
+    let model = Transformer::open(&FileSource::directory(path).unwrap(), &Device::Cpu).unwrap();
     model.run(ids, &Cancel::default()).unwrap().concat()
 }
 
@@ -279,7 +279,7 @@ fn every_type_of_block_is_read() {
         let path = folder.path().join("x.gguf");
         let tensors = [("output.weight", &tensor), ("blk.0.attn_q.weight", &tensor)];
         gguf_file::write(&mut fs::File::create(path).unwrap(), &head, &tensors).unwrap();
-        let place = Place::directory(folder.path()).unwrap();
+        let place = FileSource::directory(folder.path()).unwrap();
         let weights = circuitscope::model::Weights::open_gguf(&place, "x.gguf").unwrap();
         let found = weights.read("lm_head.weight", &[rows, width]).unwrap();
         assert_eq!(found, expected.concat(), "{dtype:?}");
@@ -332,8 +332,8 @@ fn a_tokenizer_is_rebuilt_from_metadata() {
     ];
     for (case, architecture, pre) in CASES {
         let both = Both::new(case, architecture, pre);
-        let own = Tokenizer::open(&Place::directory(&both.model()).unwrap()).unwrap();
-        let rebuilt = Tokenizer::open(&Place::directory(&both.write(GgmlDType::F32)).unwrap()).unwrap();
+        let own = Tokenizer::open(&FileSource::directory(&both.model()).unwrap()).unwrap();
+        let rebuilt = Tokenizer::open(&FileSource::directory(&both.write(GgmlDType::F32)).unwrap()).unwrap();
         for text in texts {
             assert_eq!(rebuilt.encode(text).unwrap(), own.encode(text).unwrap(), "{case}: {text:?}");
         }
@@ -350,7 +350,7 @@ fn bad_files_are_refused_in_a_sentence() {
     let mut both = Both::new("llama_plt_relu", "llama", "llama-bpe");
     let path = both.write(GgmlDType::F32);
     let opened = |path: &Path| {
-        let place = Place::directory(path).map_err(|error| error.to_string())?;
+        let place = FileSource::directory(path).map_err(|error| error.to_string())?;
         Transformer::open(&place, &Device::Cpu).map(drop).map_err(|error| error.to_string())?;
         Tokenizer::open(&place).map(drop).map_err(|error| error.to_string())
     };

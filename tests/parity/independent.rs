@@ -5,7 +5,7 @@ use crate::engine::Case;
 use crate::fixture::{assert_close, folder, wide};
 use candle_core::{DType, Device, Tensor};
 use candle_transformers::models::llama::{Cache, Llama, LlamaConfig};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Cancel;
 use circuitscope::model::Transformer;
 use safetensors::SafeTensors;
@@ -27,7 +27,7 @@ fn theirs(directory: &Path, ids: &[u32]) -> Vec<f32> {
 
 /// Logits at the last position by this program's forward pass.
 pub fn logits(directory: &Path, ids: &[u32]) -> Vec<f32> {
-    let model = Transformer::open(&Place::directory(directory).unwrap(), &Device::Cpu).unwrap();
+    let model = Transformer::open(&FileSource::directory(directory).unwrap(), &Device::Cpu).unwrap();
     model.run(ids, &Cancel::default()).unwrap().pop().unwrap()
 }
 

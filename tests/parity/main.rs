@@ -1,6 +1,7 @@
 //! Agreement with circuit-tracer on the reference cases in `tests/fixtures`.
 
 mod archives;
+mod attention;
 mod devices;
 mod engine;
 mod fixture;
@@ -10,6 +11,7 @@ mod graph;
 mod independent;
 mod interventions;
 mod json;
+mod layouts;
 mod memory;
 mod neox;
 mod provenance;

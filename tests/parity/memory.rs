@@ -4,7 +4,7 @@ use crate::fixture::folder;
 use candle_core::Device;
 use circuitscope::attribution::{Engine, Limits, TargetChoice, TraceOptions};
 use circuitscope::graph::{AttributionGraph, Cut, RawTrace, Rows, Settings};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 
 fn trace(engine: &Engine, max_feature_nodes: Option<usize>) -> RawTrace {
@@ -40,7 +40,7 @@ fn dense(trace: &RawTrace) -> Vec<Vec<f32>> {
 fn sparse_rows_in_a_file_are_the_whole_ones_but_for_what_they_say_they_drop() {
     let files = tempfile::tempdir().unwrap();
     for case in ["llama_plt_relu", "gemma2_clt_jumprelu"] {
-        let place = |which: &str| Place::directory(&folder(case).join(which)).unwrap();
+        let place = |which: &str| FileSource::directory(&folder(case).join(which)).unwrap();
         let mut engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
         let (whole, some) = (trace(&engine, None), trace(&engine, Some(30)));
         assert!(matches!(whole.rows, Rows::Dense { .. }));

@@ -6,7 +6,7 @@ use crate::fixture::{Tensors, assert_close, folder, wide};
 use crate::independent::logits;
 use crate::variants::Variant;
 use candle_core::Device;
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::model::Transformer;
 use circuitscope::transcoder::Transcoder;
 
@@ -66,7 +66,7 @@ fn a_stream_that_is_not_there_is_refused() {
             continue;
         }
         let model = Case::open(CASE).model;
-        let place = Place::directory(&variant.path("transcoder")).unwrap();
+        let place = FileSource::directory(&variant.path("transcoder")).unwrap();
         let error = Transcoder::open(&place, &model.spec).unwrap_err().to_string();
         assert!(error.contains("hook_resid_mid"), "{error}");
     }
@@ -85,6 +85,6 @@ fn other_files_of_the_same_model() {
     assert_eq!(logits(&path, &ids), wanted);
     let fused = "layers.1.attention.query_key_value.weight";
     variant.tensors("model/model.safetensors", |tensors| drop(tensors.remove(fused).unwrap()));
-    let error = Transformer::open(&Place::directory(&path).unwrap(), &Device::Cpu).unwrap_err().to_string();
+    let error = Transformer::open(&FileSource::directory(&path).unwrap(), &Device::Cpu).unwrap_err().to_string();
     assert!(error.contains(fused), "{error}");
 }

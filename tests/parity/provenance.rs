@@ -4,7 +4,7 @@ use crate::fixture::folder;
 use candle_core::Device;
 use circuitscope::attribution::{Engine, TargetChoice, TraceOptions};
 use circuitscope::graph::{Settings, Token};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 
 const PROMPT: &str = "the capital of France is";
@@ -26,7 +26,7 @@ fn recorded(engine: &Engine, tokens: &[Token], prompt: &str) -> (String, Vec<Tok
 
 #[test]
 fn no_prompt_is_recorded_that_the_tokens_contradict() {
-    let place = |which: &str| Place::directory(&folder("llama_plt_relu").join(which)).unwrap();
+    let place = |which: &str| FileSource::directory(&folder("llama_plt_relu").join(which)).unwrap();
     let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
     let tokens = engine.read(PROMPT).unwrap();
     assert_eq!(recorded(&engine, &tokens, PROMPT), (PROMPT.to_owned(), tokens.clone()));

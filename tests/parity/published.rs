@@ -1,7 +1,7 @@
 //! Configurations as they are published for each family: read, and every number of them honoured.
 
-use circuitscope::hub::Place;
-use circuitscope::model::{ActivationKind, ModelSpec, NormKind, PositionKind, RopeScaling};
+use circuitscope::hub::FileSource;
+use circuitscope::model::{ActivationKind, ModelSpec, NormKind, PositionKind, QueryKeyNorms, RopeScaling};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn published(name: &str) -> Value {
 fn read(config: &Value) -> Result<ModelSpec, String> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    ModelSpec::read(&Place::directory(folder.path()).unwrap()).map_err(|error| error.to_string())
+    ModelSpec::read(&FileSource::directory(folder.path()).unwrap()).map_err(|error| error.to_string())
 }
 
 fn spec(name: &str) -> ModelSpec {
@@ -58,14 +58,26 @@ fn llama() {
 }
 
 #[test]
+fn olmo_and_phi() {
+    let olmo = spec("olmo-2-1b");
+    assert_eq!((olmo.query_key_norms, olmo.post_norms, olmo.norm_eps), (QueryKeyNorms::Whole, true, 1e-6));
+    assert_eq!((olmo.layout.attention_norm, olmo.layout.mlp_norm), (None, None));
+    let phi = spec("phi-3-mini-4k-instruct");
+    assert_eq!((windows(&phi), phi.rotary_dim), (vec![Some(2047); 32], 96));
+    // One that is not supported says so, and not what is known instead.
+    let gpt_oss = json!({ "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss" });
+    assert!(read(&gpt_oss).unwrap_err().contains("GPT-OSS"));
+}
+
+#[test]
 fn qwen() {
     let qwen = spec("qwen2.5-7b");
     assert_eq!(sizes(&qwen), [3584, 28, 28, 4, 128, 18_944, 152_064, 131_072]);
-    assert!(qwen.biases.attention_in && !qwen.biases.attention_out && !qwen.query_key_norms);
+    assert!(qwen.biases.attention_in && !qwen.biases.attention_out && qwen.query_key_norms == QueryKeyNorms::None);
     assert_eq!(windows(&qwen), [None; 28]);
     let qwen = spec("qwen3-4b");
     assert_eq!(sizes(&qwen), [2560, 36, 32, 8, 128, 9728, 151_936, 40_960]);
-    assert!(!qwen.biases.attention_in && qwen.query_key_norms && qwen.tied_embeddings);
+    assert!(!qwen.biases.attention_in && qwen.query_key_norms == QueryKeyNorms::ByHead && qwen.tied_embeddings);
     assert_eq!((windows(&qwen), qwen.layers[0].rope.as_ref().unwrap().theta), (vec![None; 36], 1e6));
     let mut sliding = published("qwen2.5-7b");
     sliding["use_sliding_window"] = true.into();
@@ -110,7 +122,10 @@ fn gemma() {
 
     let gemma = spec("gemma-3-1b-it");
     assert_eq!(sizes(&gemma), [1152, 26, 4, 1, 256, 6912, 262_144, 32_768]);
-    assert_eq!((gemma.attention_softcap, gemma.final_softcap, gemma.query_key_norms), (None, None, true));
+    assert_eq!(
+        (gemma.attention_softcap, gemma.final_softcap, gemma.query_key_norms),
+        (None, None, QueryKeyNorms::ByHead)
+    );
     let full: Vec<usize> = (0..26).filter(|layer| gemma.layers[*layer].window.is_none()).collect();
     assert_eq!(full, [5, 11, 17, 23]);
     assert!(gemma.layers.iter().all(|layer| {
@@ -171,6 +186,7 @@ fn what_would_change_the_numbers_is_refused_by_name() {
     };
     refused("gpt2", "scale_attn_by_inverse_layer_idx", json!(true), "scale_attn_by_inverse_layer_idx");
     refused("gpt2", "scale_attn_weights", json!(false), "scale_attn_weights");
+    refused("phi-3-mini-4k-instruct", "rope_scaling", json!({ "type": "longrope", "short_factor": [1.0] }), "longrope");
     refused("gpt2", "pruned_heads", json!({ "3": [1] }), "pruned_heads");
     refused("llama-3.2-1b", "rope_scaling", json!({ "rope_type": "yarn", "factor": 4.0 }), "yarn");
     refused("llama-3.2-1b", "rope_scaling", json!({ "type": "dynamic", "factor": 4.0 }), "dynamic");
@@ -253,7 +269,9 @@ fn each_published_configuration_is_known_whole() {
         ("mistral-7b-v0.1", [32, 4096, 32, 8, 128, 7242]),
         ("mistral-7b-v0.3", [32, 4096, 32, 8, 128, 7248]),
         ("mistral-nemo-12b", [40, 5120, 32, 8, 128, 12248]),
+        ("olmo-2-1b", [16, 2048, 16, 16, 128, 1485]),
         ("open-llama-3b", [26, 3200, 32, 32, 100, 3426]),
+        ("phi-3-mini-4k-instruct", [32, 3072, 32, 32, 96, 3821]),
         ("pythia-70m", [6, 512, 8, 8, 64, 70]),
         ("qwen2-0.5b", [24, 896, 14, 2, 64, 494]),
         ("qwen2.5-0.5b-instruct", [24, 896, 14, 2, 64, 494]),
@@ -292,7 +310,12 @@ fn parameters(spec: &ModelSpec) -> usize {
     let norm = if gated { d } else { 2 * d };
     let attention = 2 * d * (a + kv) + on(biases.attention_in, a + 2 * kv) + on(biases.attention_out, d);
     let mlp = on(gated, d * m) + 2 * d * m + on(biases.mlp, m + d);
-    let norms = on(spec.post_norms, 2 * d) + 2 * norm + on(spec.query_key_norms, 2 * spec.head_dim);
+    let of_heads = match spec.query_key_norms {
+        QueryKeyNorms::None => 0,
+        QueryKeyNorms::ByHead => 2 * spec.head_dim,
+        QueryKeyNorms::Whole => a + kv,
+    };
+    let norms = on(spec.post_norms, 2 * d) + on(spec.layout.mlp_norm.is_some(), 2 * norm) + of_heads;
     let vocabulary = spec.vocab_size * d * if spec.tied_embeddings { 1 } else { 2 };
     vocabulary + on(learned, spec.max_positions * d) + spec.n_layers * (attention + mlp + norms) + norm
 }

@@ -6,7 +6,7 @@ use circuitscope::attribution::{Engine, TargetChoice, TraceError, TraceOptions, 
 use circuitscope::demo;
 use circuitscope::format::raw;
 use circuitscope::graph::{Cut, RawTrace, RowTarget, Settings};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 use serde_json::Value;
 use std::path::Path;
@@ -24,7 +24,7 @@ struct Subject {
 
 impl Subject {
     fn case(name: &str, cut: Cut) -> Self {
-        let place = |which: &str| Place::directory(&folder(name).join(which)).unwrap();
+        let place = |which: &str| FileSource::directory(&folder(name).join(which)).unwrap();
         let description = std::fs::read(folder(name).join("case.json")).unwrap();
         let description: Value = serde_json::from_slice(&description).unwrap();
         Self {
@@ -172,8 +172,8 @@ fn other_weights_behind_the_same_headers_are_noticed() {
         std::fs::copy(&from, copy.path().join(from.file_name().unwrap())).unwrap();
     }
     nudge(&copy.path().join("model.safetensors"), "model.norm.weight");
-    let transcoder = Place::directory(&folder("llama_plt_relu").join("transcoder")).unwrap();
-    let engine = Engine::open(&Place::directory(copy.path()).unwrap(), &transcoder, &Device::Cpu).unwrap();
+    let transcoder = FileSource::directory(&folder("llama_plt_relu").join("transcoder")).unwrap();
+    let engine = Engine::open(&FileSource::directory(copy.path()).unwrap(), &transcoder, &Device::Cpu).unwrap();
     let other = Subject { engine, ..subject };
     assert!(refused(&other, trace, None).contains("other logits or errors"));
 }

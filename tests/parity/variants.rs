@@ -7,9 +7,10 @@ use crate::fixture::{assert_close, folder, wide};
 use crate::independent::logits as ours;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use candle_transformers::models::{gemma2, gemma3, mistral, qwen2, qwen3};
-use circuitscope::attribution::Capture;
+use candle_transformers::models::{gemma2, gemma3, mistral, olmo2, phi3, qwen2, qwen3};
+use circuitscope::attribution::{Capture, Engine};
 use circuitscope::graph::{AttributionGraph, RawTrace};
+use circuitscope::hub::FileSource;
 use circuitscope::ids::NodeId;
 use circuitscope::intervention::{Change, Mode, Value, intervene};
 use circuitscope::job::Monitor;
@@ -70,7 +71,7 @@ impl Variant {
 }
 
 /// Numbers without a pattern, small and the same every time.
-fn noise(shape: &[usize], scale: f32) -> Tensor {
+pub fn noise(shape: &[usize], scale: f32) -> Tensor {
     let n = shape.iter().product::<usize>();
     let values: Vec<f32> = (0..n).map(|i| ((i as f32 * 12.9898 + 1.0).sin() * 43758.547).fract() * scale).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
@@ -303,6 +304,83 @@ fn logits_of_other_families_are_those_of_independent_models() {
         let period = serde_json::json!({ "sliding_window_pattern": 3 });
         theirs(directory, period, |config, weights| gemma3::Model::new(false, config, weights)?.forward(input, 0))
     });
+}
+
+/// Norms behind attention and MLP and over all queries and all keys, as OLMo-2 has them.
+pub fn olmo2_case() -> Variant {
+    let variant = Variant::of("llama_plt_relu_skip");
+    reconfigure(&variant, |config| {
+        config.insert("architectures".to_owned(), serde_json::json!(["Olmo2ForCausalLM"]));
+        config.remove("rope_scaling");
+    });
+    variant.tensors("model/model.safetensors", |tensors| {
+        for layer in 0..3 {
+            let name = |name: &str| format!("model.layers.{layer}.{name}.weight");
+            tensors.remove(&name("input_layernorm")).unwrap();
+            let ones = |n: usize| (Tensor::ones(n, DType::F32, &Device::Cpu).unwrap() + noise(&[n], 0.3)).unwrap();
+            for (norm, width) in
+                [("self_attn.q_norm", 32), ("self_attn.k_norm", 16), ("post_feedforward_layernorm", 32)]
+            {
+                tensors.insert(name(norm), ones(width));
+            }
+        }
+    });
+    variant
+}
+
+/// Queries, keys and values in one tensor, and the MLP's gate and first projection in another, as Phi-3 has them; a part of
+/// each head rotated.
+pub fn phi3_case() -> Variant {
+    let variant = Variant::of("llama_plt_relu_skip");
+    reconfigure(&variant, |config| {
+        config.insert("architectures".to_owned(), serde_json::json!(["Phi3ForCausalLM"]));
+        config.insert("partial_rotary_factor".to_owned(), 0.5.into());
+        config.remove("rope_scaling");
+    });
+    variant.tensors("model/model.safetensors", |tensors| {
+        for layer in 0..3 {
+            let name = |name: &str| format!("model.layers.{layer}.{name}.weight");
+            let mut join = |whole: &str, parts: &[&str]| {
+                let parts: Vec<Tensor> = parts.iter().map(|part| tensors.remove(&name(part)).unwrap()).collect();
+                tensors.insert(name(whole), Tensor::cat(&parts, 0).unwrap());
+            };
+            join("self_attn.qkv_proj", &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]);
+            join("mlp.gate_up_proj", &["mlp.gate_proj", "mlp.up_proj"]);
+        }
+    });
+    variant
+}
+
+#[test]
+fn norms_behind_and_projections_in_one_tensor() {
+    for (what, variant) in [("OLMo-2", olmo2_case()), ("Phi-3", phi3_case())] {
+        let (ids, input) = ids(&variant.case(), PROMPT);
+        let directory = variant.path("model");
+        let plain = serde_json::json!({ "rope_scaling": null, "tie_word_embeddings": true });
+        let theirs = match what {
+            "OLMo-2" => {
+                theirs(&directory, plain, |config, weights| olmo2::Model::new(config, weights)?.forward(&input, 0))
+            }
+            _ => theirs(&directory, plain, |config, weights| phi3::Model::new(config, weights)?.forward(&input, 0)),
+        };
+        assert_close(what, &wide(&ours(&directory, &ids)), &wide(&theirs), 1e-4);
+        for hook in ["mlp.hook_out", "hook_mlp_out"] {
+            variant.edit("transcoder/config.yaml", "mlp.hook_out", hook);
+            variant.check(&format!("{what}, {hook}"), PROMPT);
+        }
+    }
+    // What is written where a window ends is not seen.
+    let windowed = phi3_case();
+    reconfigure(&windowed, |config| drop(config.insert("sliding_window".to_owned(), 3.into())));
+    let (ids, _) = ids(&windowed.case(), PROMPT);
+    assert_ne!(ours(&windowed.path("model"), &ids), ours(&phi3_case().path("model"), &ids));
+    windowed.check("Phi-3 with a window", PROMPT);
+    // There is no norm in front of whose weight features could read.
+    let normless = olmo2_case();
+    normless.edit("transcoder/config.yaml", "mlp.hook_in", "ln2.hook_normalized");
+    let place = |which: &str| FileSource::directory(&normless.path(which)).unwrap();
+    let refusal = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap_err().to_string();
+    assert!(refusal.contains("ln2.hook_normalized"), "{refusal}");
 }
 
 /// A model's configuration, changed as JSON.

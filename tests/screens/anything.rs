@@ -4,11 +4,11 @@ use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::command::COMMANDS;
-use circuitscope::tui::effect::Opening;
+use circuitscope::tui::command::all_commands;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::mouse::{Gesture, Mouse};
 use circuitscope::tui::start_open;
+use circuitscope::tui::traced::Opening;
 use circuitscope::tui::update::update;
 use proptest::prelude::*;
 use std::path::Path;
@@ -25,8 +25,7 @@ enum Do {
 const GESTURES: [Gesture; 5] = [Gesture::Press, Gesture::Drag, Gesture::Release, Gesture::WheelUp, Gesture::WheelDown];
 
 fn anything() -> impl Strategy<Value = Do> {
-    let keys: Vec<&str> = COMMANDS
-        .iter()
+    let keys: Vec<&str> = all_commands()
         .filter(|command| !matches!(command.name, "quit" | "suspend"))
         .flat_map(|command| command.keys)
         .copied()

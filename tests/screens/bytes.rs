@@ -1,7 +1,7 @@
 //! Bytes, not processor time, are the budget over a slow line.
 
 use crate::desk::Desk;
-use circuitscope::tui::{Wire, draw};
+use circuitscope::tui::{DiffBackend, draw};
 use ratatui::Terminal;
 use ratatui::layout::Size;
 use std::io::{self, Write};
@@ -29,14 +29,14 @@ impl Write for Counter {
 struct Line {
     desk: Desk,
     counter: Counter,
-    terminal: Terminal<Wire<io::BufWriter<Counter>>>,
+    terminal: Terminal<DiffBackend<io::BufWriter<Counter>>>,
 }
 
 impl Line {
     fn new(size: (u16, u16)) -> Self {
         let counter = Counter::default();
         let writer = io::BufWriter::with_capacity(64 * 1024, counter.clone());
-        let wire = Wire::new(writer, move || Ok(Size { width: size.0, height: size.1 }));
+        let wire = DiffBackend::new(writer, move || Ok(Size { width: size.0, height: size.1 }));
         let terminal = Terminal::new(wire).unwrap();
         let mut line = Self { desk: Desk::traced(size), counter, terminal };
         line.draw();

@@ -5,10 +5,10 @@ use crate::fake::{DALLAS, Fake, made_up};
 use circuitscope::format::raw;
 use circuitscope::graph::{Difference, Occurrence, Token};
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::{Popup, State};
+use circuitscope::tui::app::State;
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::comparison::Comparison;
-use circuitscope::tui::popup::compare::Stage;
+use circuitscope::tui::dialogs::compare::{Compare, Stage};
 use circuitscope::tui::{open_files, start_trace};
 use std::sync::Arc;
 
@@ -20,12 +20,9 @@ fn circuit(desk: &Desk) -> &Circuit {
 
 /// What is compared on the screen.
 fn shown(state: &State) -> Arc<Comparison> {
-    match &state.popup {
-        Some(Popup::Compare(compare)) => match &compare.stage {
-            Stage::Shown(laid) => Arc::clone(&laid.comparison),
-            _ => panic!("nothing is shown yet"),
-        },
-        _ => panic!("nothing is compared"),
+    match state.dialogs.get::<Compare>().map(|compare| &compare.stage) {
+        Some(Stage::Shown(laid)) => Arc::clone(&laid.comparison),
+        _ => panic!("nothing is shown yet"),
     }
 }
 
@@ -199,11 +196,11 @@ fn one_graph_alone_is_not_merged_and_a_running_trace_is_not_stopped() {
     desk.settle();
     desk.press("Enter Ctrl-u").type_text(OAKLAND);
     desk.press_only("Enter");
-    desk.wait_for("the trace", |desk| desk.state.shelf.is_busy() && desk.state.effects.is_empty());
+    desk.wait_for("the trace", |desk| desk.state.tabs.is_busy() && desk.state.effects.is_empty());
     desk.expect("the other graph");
     // Given up, it leaves no place behind.
     desk.press("Esc");
-    assert!(desk.state.popup.is_none() && desk.state.shelf.place().is_none());
+    assert!(desk.state.dialogs.is_empty() && desk.state.tabs.place().is_none());
     drop(go_on);
 }
 

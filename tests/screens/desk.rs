@@ -7,10 +7,11 @@ use circuitscope::tui::app::State;
 use circuitscope::tui::effect::Effect;
 use circuitscope::tui::keymap::Key;
 use circuitscope::tui::message::Msg;
+use circuitscope::tui::runtime::jobs::{Jobs, Services, Wake};
+use circuitscope::tui::runtime::sessions::Sessions;
 use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
-use circuitscope::tui::update::update;
-use circuitscope::tui::work::Workers;
-use circuitscope::tui::{start_trace, view};
+use circuitscope::tui::update::{take_results, update};
+use circuitscope::tui::{EXPORT, start_trace, view};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use std::sync::Arc;
@@ -18,7 +19,6 @@ use std::time::{Duration, Instant};
 
 pub struct Desk {
     pub state: State,
-    pub workers: Workers,
     pub quit: bool,
     /// Whether exports are written. Keys at random would write files of any name.
     pub exports: bool,
@@ -30,8 +30,10 @@ impl Desk {
     /// An empty screen.
     pub fn bare(size: (u16, u16), tracer: Option<Arc<dyn Tracer>>) -> Self {
         let look = Look { theme: Theme::new(Depth::True, Ground::Dark), glyphs: Glyphs::new(Charset::Braille) };
-        let workers = Workers::new(tracer.clone(), Arc::new(|| {}));
-        Self { state: State::new(look, size, tracer), workers, quit: false, exports: true, copied: None }
+        let wake: Wake = Arc::new(|| {});
+        let jobs = Jobs::new(Services { tracer, ..Services::default() }, Arc::clone(&wake));
+        let state = State::new(look, size, jobs, Sessions::new(wake));
+        Self { state, quit: false, exports: true, copied: None }
     }
 
     /// A screen on which the usual prompt was traced.
@@ -90,22 +92,29 @@ impl Desk {
         self
     }
 
+    /// Starts the jobs that were submitted, and does what is to be done to the terminal.
     pub fn start(&mut self) {
+        if !self.exports {
+            self.state.jobs.forget(EXPORT);
+        }
+        self.state.jobs.start();
         for effect in std::mem::take(&mut self.state.effects) {
-            if !self.exports && matches!(effect, Effect::Export { .. }) {
-                continue;
-            }
-            match self.workers.start(effect) {
-                Some(Effect::Quit) => self.quit = true,
-                Some(Effect::Copy(text)) => self.copied = Some(text),
-                _ => {}
+            match effect {
+                Effect::Quit => self.quit = true,
+                Effect::Copy(text) => self.copied = Some(text),
+                Effect::Mouse(_) | Effect::Suspend | Effect::Redraw => {}
             }
         }
     }
 
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.state.jobs.is_idle() && self.state.sessions.is_idle()
+    }
+
     /// Waits until nothing is under way.
     pub fn settle(&mut self) {
-        self.wait_for("the end of the work", |desk| desk.workers.is_idle() && desk.state.effects.is_empty());
+        self.wait_for("the end of the work", |desk| desk.is_idle() && desk.state.effects.is_empty());
     }
 
     /// Takes what arrives until something is so.
@@ -113,9 +122,7 @@ impl Desk {
         let started = Instant::now();
         loop {
             self.start();
-            for answer in self.workers.answers() {
-                update(&mut self.state, answer);
-            }
+            take_results(&mut self.state);
             if is_so(self) {
                 break;
             }

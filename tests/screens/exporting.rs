@@ -75,7 +75,7 @@ fn a_link_is_copied_with_what_is_pinned() {
     // What came from there is handed on by its link first.
     desk.press("x Ctrl-y").expect("Copied 1 line");
     let copied = desk.copied.clone().unwrap();
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
     let link = GraphLink::parse(&copied, SITE).unwrap();
     assert_eq!((link.model.as_str(), link.slug.as_str()), ("a-model", "a graph"));
     let circuit = desk.state.circuit.as_ref().unwrap();
@@ -90,5 +90,5 @@ fn what_cannot_be_written_is_said() {
     let mut desk = Desk::traced((160, 48));
     desk.press("x Ctrl-u Enter").expect("Write where to export it to");
     desk.type_text("/no/such/folder/x.json").press("Enter").expect("/no/such/folder/x.json");
-    assert!(desk.state.popup.is_some());
+    assert!(!desk.state.dialogs.is_empty());
 }

@@ -14,15 +14,15 @@ use circuitscope::service::library::{Feature, FeatureSet, FeatureSource};
 use circuitscope::service::models::{Choice, Models};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::{Pane, Popup};
+use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::features::Card;
+use circuitscope::tui::dialogs::fetch::Fetch;
+use circuitscope::tui::features::FeatureDetails;
+use circuitscope::tui::history::Reached;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::start_trace;
 use circuitscope::tui::theme::{Depth, Ground, Theme};
-use circuitscope::tui::trail::Reached;
-use circuitscope::tui::update::update;
-use circuitscope::tui::work::Workers;
+use circuitscope::tui::update::{take_results, update};
 use insta::assert_snapshot;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -237,7 +237,7 @@ fn of_demo() -> FeatureSet {
 fn beside<K: FeatureSource>(shelf: &Arc<K>, size: (u16, u16)) -> Desk {
     let mut desk = Desk::bare(size, Some(Fake::quick()));
     let models = Arc::new(Shelves(Arc::clone(shelf)));
-    desk.workers = Workers::new(Some(Fake::quick()), Arc::new(|| {})).with_models(Some(models));
+    desk.state.jobs.services.models = Some(models);
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.settle();
     desk
@@ -312,9 +312,7 @@ fn moving_on_quickly_never_shows_what_another_feature_fires_on() {
     shelf.set_closed(true);
     for (node, feature) in &features[..6] {
         select(&mut desk, *node);
-        for answer in desk.workers.answers() {
-            update(&mut desk.state, answer);
-        }
+        take_results(&mut desk.state);
         assert!(!desk.shows(" which"), "nothing was read yet:\n{}", desk.screen());
         desk.expect(&format!("L{} #{}", feature.0, feature.1));
     }
@@ -331,9 +329,7 @@ fn moving_on_quickly_never_shows_what_another_feature_fires_on() {
         select(&mut desk, features[at].0);
     }
     for _ in 0..50 {
-        for answer in desk.workers.answers() {
-            update(&mut desk.state, answer);
-        }
+        take_results(&mut desk.state);
         assert!(!desk.shows("cancelled"), "{}", desk.screen());
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -344,22 +340,6 @@ fn moving_on_quickly_never_shows_what_another_feature_fires_on() {
     select(&mut desk, features[0].0);
     desk.settle();
     desk.expect(&format!("city of {}", word(features[0].1)));
-}
-
-#[test]
-fn a_late_answer_is_not_shown_for_another_feature() {
-    let shelf = Arc::new(Shelf::default());
-    let mut desk = beside(&shelf, (160, 48));
-    let features = features(&desk);
-    shelf.set_closed(true);
-    select(&mut desk, features[1].0);
-    let card = Card::read(shelf.as_ref(), features[0].1, false, &Monitor::default());
-    let (set, result) = (of_demo(), card.map(Arc::new).map_err(|stop| stop.to_string()));
-    update(&mut desk.state, Msg::Feature { generation: 0, set, feature: features[0].1, result });
-    assert!(!desk.shows("which"), "{}", desk.screen());
-    shelf.set_closed(false);
-    desk.settle();
-    desk.expect(&format!("city of {}", word(features[1].1)));
 }
 
 #[test]
@@ -426,7 +406,7 @@ fn the_whole_screen_has_a_search_within_the_contexts() {
         desk.expect(&word(feature));
     }
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]
@@ -484,13 +464,9 @@ fn the_hub_is_asked_only_for_what_is_looked_at_and_can_be_stopped() {
     assert_eq!(*shelf.read.lock().unwrap(), [], "the pane is not seen");
     shelf.set_closed(true);
     desk.press_only("s");
-    let asked = |desk: &Desk| {
-        let known = &desk.state.features.known[&of_demo()];
-        known.pending().is_some_and(|(.., phase)| !phase.is_empty())
-    };
+    let asked = |desk: &Desk| desk.shows("asking the hub");
     for _ in 0..2_000 {
-        let progress = desk.workers.progress();
-        update(&mut desk.state, Msg::Tick(progress));
+        update(&mut desk.state, Msg::Tick);
         if asked(&desk) {
             break;
         }
@@ -526,7 +502,7 @@ fn what_is_no_feature_has_no_contexts() {
     let mut desk = beside::<Shelf>(&Arc::default(), (160, 48));
     desk.expect("This is no feature: only features have contexts");
     desk.press("s");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 /// The demo's own library, as it is part of the program.
@@ -540,7 +516,12 @@ fn the_demo_shows_contexts_of_the_first_feature_that_is_selected() {
     let mut read = 0;
     for (layer, n) in sizes.iter().enumerate() {
         for feature in (0..*n).step_by(17) {
-            let card = Card::read(&library, (Layer::from(layer), FeatureId::from(feature)), true, &Monitor::default());
+            let card = FeatureDetails::read(
+                &library,
+                (Layer::from(layer), FeatureId::from(feature)),
+                true,
+                &Monitor::default(),
+            );
             read += usize::from(!card.unwrap().groups.is_empty());
         }
     }
@@ -565,17 +546,14 @@ fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
     desk.press("A").expect(&format!("of {n} of the {n} kept features", n = features.len()));
     desk.expect(&format!("far.example is told {} numbers.", features.len())).expect("sent nowhere");
     desk.press("n");
-    assert!(desk.state.popup.is_none() && far.named.lock().unwrap().is_empty(), "no is no");
+    assert!(desk.state.dialogs.is_empty() && far.named.lock().unwrap().is_empty(), "no is no");
     // A few come while the rest is waited for, and the graph can be walked.
     *far.most.lock().unwrap() = 3;
     desk.press_only("A");
-    desk.wait_for(
-        "the question",
-        |desk| matches!(&desk.state.popup, Some(Popup::Fetch(fetch)) if fetch.asking.is_some()),
-    );
+    desk.wait_for("the question", |desk| desk.state.dialogs.get::<Fetch>().is_some_and(|fetch| fetch.asking.is_some()));
     desk.press_only("y");
     desk.wait_for("three names", |desk| names(desk) == 3);
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
     let here = desk.selected();
     desk.press_only("j");
     assert_ne!(desk.selected(), here);
@@ -605,7 +583,7 @@ fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
     desk.press("o o").expect("by label");
     assert_snapshot!("browse_160x48", desk.screen());
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]
@@ -633,7 +611,7 @@ fn features_are_searched_and_their_neighbours_found() {
     desk.press("Esc").expect("by layer").expect("#2");
     desk.press("/ Esc").expect("by layer");
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]

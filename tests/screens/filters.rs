@@ -49,7 +49,7 @@ fn what_does_not_match_stands_back() {
     desk.press("Enter");
     assert_eq!(features(&desk), all, "nothing is hidden");
     let faint = desk.state.look.theme.faint.fg.unwrap();
-    let other = circuit(&desk).inputs.kept.iter().find(|link| circuit(&desk).kit.dims(link.other)).unwrap().other;
+    let other = circuit(&desk).inputs.kept.iter().find(|link| circuit(&desk).marks.dims(link.other)).unwrap().other;
     let name = circuit(&desk).name(other, &desk.state.look.glyphs);
     assert_eq!(desk.cells(&name)[0].fg, faint, "{name}");
     desk.press("H");
@@ -97,7 +97,7 @@ fn an_error_points_at_what_is_wrong() {
     let mut desk = Desk::traced((160, 48));
     desk.press("f").type_text("layer:2 act>").expect("expected a number");
     desk.press("Enter");
-    assert!(desk.state.popup.is_some(), "it cannot be applied");
+    assert!(!desk.state.dialogs.is_empty(), "it cannot be applied");
     desk.press("Ctrl-u").type_text("layer:x").expect("layer:x");
     let alert = desk.state.look.theme.alert.fg.unwrap();
     let cells = desk.cells("layer:x");
@@ -110,7 +110,7 @@ fn terms_and_values_are_completed() {
     let mut desk = Desk::traced((160, 48));
     desk.press("f").type_text("ty").press("Tab").type_text("fea").press("Tab");
     desk.type_text(" layer:2").press("Enter");
-    assert_eq!(circuit(&desk).kit.filter.as_ref().unwrap().text, "type:feature layer:2");
+    assert_eq!(circuit(&desk).marks.filter.as_ref().unwrap().text, "type:feature layer:2");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn filters_are_remembered_and_saved_under_names() {
     desk.press("Ctrl-s").type_text("second").press("Enter").expect("The filter is saved as second");
     desk.press("Ctrl-u").expect("saved as second");
     desk.press("Tab Enter");
-    assert_eq!(circuit(&desk).kit.filter.as_ref().unwrap().text, "layer:2");
+    assert_eq!(circuit(&desk).marks.filter.as_ref().unwrap().text, "layer:2");
 }
 
 #[test]
@@ -134,10 +134,10 @@ fn promoted_tokens_that_are_not_known_are_said_and_the_result_follows() {
         desk.press_only(key);
     }
     // Only the filter's own answer is waited for: what features write is still to be computed.
-    desk.wait_for("the filter's answer", |desk| circuit(desk).kit.filter.as_ref().unwrap().sifted.is_some());
+    desk.wait_for("the filter's answer", |desk| circuit(desk).marks.filter.as_ref().unwrap().filtered.is_some());
     desk.expect("more wait for promoted tokens, which are being computed");
     desk.settle();
-    let lacking = &circuit(&desk).kit.filter.as_ref().unwrap().sifted.as_ref().unwrap().matches.lacking;
+    let lacking = &circuit(&desk).marks.filter.as_ref().unwrap().filtered.as_ref().unwrap().matches.lacking;
     assert!(lacking.is_empty(), "{lacking:?}");
     let shown = features(&desk);
     desk.press("\\");
@@ -185,7 +185,7 @@ fn the_grammar_is_read_while_a_filter_is_written_and_in_the_help() {
         }
         desk.expect("its `not`, and is said").expect("layer:2 act>1");
         desk.press("Enter").expect("match");
-        assert_eq!(circuit(&desk).kit.filter.as_ref().unwrap().text, "layer:2 act>1");
+        assert_eq!(circuit(&desk).marks.filter.as_ref().unwrap().text, "layer:2 act>1");
         desk.press("?").type_text("fires").expect("density<0.01");
         desk.press("Esc");
         for _ in 0..60 {

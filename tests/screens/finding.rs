@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::command::COMMANDS;
+use circuitscope::tui::command::all_commands;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()
@@ -15,14 +15,14 @@ fn a_command_is_run_by_its_name() {
     desk.press(":").expect("move-left").expect("To the node on the left");
     desk.type_text("fewer no").expect("nodes-fewer").expect("Keep fewer nodes");
     desk.press("Ctrl-u").type_text("nodes-few").press("Enter").expect("threshold 0.75");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
     desk.press(":").type_text("undo").press("Enter").expect("threshold 0.80");
 }
 
 #[test]
 fn every_command_of_the_panes_stands_in_the_palette_with_its_key() {
     let mut desk = Desk::traced((160, 48));
-    for command in COMMANDS.iter().filter(|command| command.context.is_about_panes()) {
+    for command in all_commands().filter(|command| command.context.is_about_panes()) {
         desk.press(":").type_text(command.name).expect(command.name);
         let charset = desk.state.look.glyphs.charset;
         desk.expect(&command.key_labels(charset).join(" "));
@@ -47,7 +47,7 @@ fn what_is_typed_faster_than_it_is_found_is_taken_once_it_is() {
         desk.press_only(key);
     }
     desk.settle();
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
     assert_eq!(desk.state.focus, Pane::Connections);
 }
 
@@ -58,7 +58,7 @@ fn a_search_goes_to_the_best_and_on_to_the_others() {
     let found = circuit(&desk).kept().node_ids().count();
     assert!(found > 3);
     desk.press("Enter");
-    let nodes = circuit(&desk).kit.search.nodes.clone();
+    let nodes = circuit(&desk).marks.search.nodes.clone();
     assert!(nodes.len() > 2, "{nodes:?}");
     assert_eq!(circuit(&desk).selected(), nodes[0]);
     desk.press("n").expect(&format!("2 of {} for Dallas", nodes.len()));
@@ -76,7 +76,7 @@ fn a_search_says_while_it_is_typed_how_much_it_finds() {
     desk.press("/").expect(&format!("{all} of {all}"));
     desk.type_text("xyzzy").expect(&format!("0 of {all}")).expect("nothing fits");
     desk.press("Enter");
-    assert!(desk.state.popup.is_some(), "there is nothing to go to");
+    assert!(!desk.state.dialogs.is_empty(), "there is nothing to go to");
     desk.press("Esc n").expect("Nothing was searched for yet");
 }
 

@@ -3,7 +3,6 @@
 use crate::desk::Desk;
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::open_files;
-use circuitscope::tui::work::Workers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ fn opened(file: &Path, folder: &Path) -> Desk {
     std::fs::copy(file, &copy).unwrap();
     let mut desk = Desk::bare((160, 48), None);
     desk.state.remembers = true;
-    desk.workers = Workers::new(None, Arc::new(|| {})).with_data(Some(folder.to_owned()));
+    desk.state.jobs.services.data = Some(folder.to_owned());
     open_files(&mut desk.state, vec![copy]);
     desk.settle();
     desk
@@ -44,7 +43,7 @@ fn a_cycle_is_told_and_holds_no_key() {
         for key in "1 2 1 o 1 1 o p 1 p a e Esc t l l l j l Tab l j Enter Tab Tab w Esc - + u U 1 1 1 [ [ ]".split(' ')
         {
             desk.press(key);
-            if desk.state.popup.is_some() {
+            if !desk.state.dialogs.is_empty() {
                 desk.press("Esc");
             }
         }

@@ -99,7 +99,7 @@ fn pins_are_of_all_that_is_chosen() {
     assert!(edited(&desk).pins.is_empty());
     choose_features(&mut desk, 2);
     desk.press("e v");
-    assert!(circuit(&desk).kit.chosen.is_empty());
+    assert!(circuit(&desk).marks.chosen.is_empty());
 }
 
 #[test]
@@ -132,14 +132,14 @@ fn thresholds_are_typed() {
 
 #[test]
 fn proposals_are_accepted_and_refused_one_by_one() {
-    use circuitscope::graph::{Likeness, proposals};
+    use circuitscope::graph::{SimilarityBounds, proposals};
     use circuitscope::job::Cancel;
     let mut desk = Desk::traced((160, 48));
     desk.press("t Ctrl-u").type_text("1 1").press("Enter");
     let found = {
         let circuit = circuit(&desk);
         let graph = &circuit.traced.document.graph;
-        proposals(graph, circuit.kept(), edited(&desk), &[], Likeness::default(), &Cancel::default()).unwrap()
+        proposals(graph, circuit.kept(), edited(&desk), &[], SimilarityBounds::default(), &Cancel::default()).unwrap()
     };
     desk.press("e p");
     if found.is_empty() {
@@ -148,7 +148,7 @@ fn proposals_are_accepted_and_refused_one_by_one() {
     }
     desk.expect("proposed supernodes");
     desk.press("x");
-    assert_eq!(circuit(&desk).kit.refused, [found[0].members.clone()]);
+    assert_eq!(circuit(&desk).marks.refused, [found[0].members.clone()]);
     if let Some(second) = found.get(1) {
         desk.press("Enter");
         assert_eq!(edited(&desk).groups[0].members, second.members);

@@ -4,9 +4,9 @@ use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::{RawTrace, influence_kept, prune};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::start_trace;
 use circuitscope::tui::subgraph::{Pinned, Subgraph};
 use circuitscope::tui::tree::Fold;
+use circuitscope::tui::{PRUNE, start_trace};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -53,7 +53,7 @@ fn the_graph_grows_while_it_is_walked() {
     desk.wait_for("the weighing", |desk| !circuit(desk).subgraph.graph.nodes.is_empty());
     let walk = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
-        circuit.trail.walked().iter().map(|stop| circuit.name(stop.node, &desk.state.look.glyphs)).collect()
+        circuit.history.walked().iter().map(|stop| circuit.name(stop.node, &desk.state.look.glyphs)).collect()
     };
     let pins = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
@@ -131,7 +131,7 @@ fn what_grows_is_pruned_as_the_person_prunes() {
     let (mut desk, go_on) = begun(None);
     press(&mut desk, "- - -");
     stage(&mut desk, &go_on);
-    desk.wait_for("the pruning", |desk| desk.state.pruning.is_none());
+    desk.wait_for("the pruning", |desk| !desk.state.jobs.is_waiting(PRUNE));
     let circuit = circuit(&desk);
     let thresholds = circuit.edits.now().thresholds;
     assert!(thresholds.node < 0.7);

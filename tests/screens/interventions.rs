@@ -4,8 +4,6 @@ use crate::desk::Desk;
 use circuitscope::graph::{Action, Freeze, Interventions};
 use circuitscope::text::glyph::Charset;
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::update::update;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()
@@ -54,13 +52,9 @@ fn a_supernode_is_one_intervention_and_stands_beside_the_connections() {
 fn answers_to_what_is_no_longer_asked_are_dropped() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature().press("I");
-    let (old, ..) = circuit(&desk).panel.asked.clone().unwrap();
-    let stale = circuit(&desk).panel.measured.clone().unwrap();
-    desk.press("+").expect("1.000›0.500");
-    update(&mut desk.state, Msg::Measured { generation: old, result: Ok(stale) });
-    desk.expect("1.000›0.500");
-    desk.press("x");
-    update(&mut desk.state, Msg::Measured { generation: old, result: Err("late".to_owned()) });
+    desk.press_only("+");
+    desk.press_only("x");
+    desk.settle();
     desk.expect("There is none yet");
 }
 

@@ -12,7 +12,6 @@ use circuitscope::session::{RecentGraph, note_recent};
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::open_models;
 use circuitscope::tui::update::update;
-use circuitscope::tui::work::Workers;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -100,7 +99,7 @@ impl Models for Shelf {
 fn desk(shelf: &Arc<Shelf>) -> Desk {
     let mut desk = Desk::bare((120, 36), None);
     let models: Arc<dyn Models> = Arc::<Shelf>::clone(shelf);
-    desk.workers = Workers::new(None, Arc::new(|| {})).with_models(Some(models));
+    desk.state.jobs.services.models = Some(models);
     open_models(&mut desk.state);
     desk.settle();
     desk
@@ -133,7 +132,8 @@ fn graphs_that_were_open_are_opened_again() {
     }
     std::fs::remove_file(folder.path().join("gone.safetensors")).unwrap();
     let mut desk = Desk::bare((120, 36), None);
-    desk.workers = Workers::new(None, Arc::new(|| {})).with_models(Some(Arc::<Shelf>::default())).with_data(Some(data));
+    desk.state.jobs.services.models = Some(Arc::<Shelf>::default());
+    desk.state.jobs.services.data = Some(data);
     open_models(&mut desk.state);
     desk.settle();
     desk.expect("graphs that were open").expect("the second prompt").expect("org/far");
@@ -142,9 +142,9 @@ fn graphs_that_were_open_are_opened_again() {
     desk.press("M Enter").expect("2/2 the second prompt →");
     // One that is open is turned to.
     desk.press("M j Enter").expect("1/2 the first prompt →");
-    assert_eq!(desk.state.shelf.place(), Some((1, 2)));
+    assert_eq!(desk.state.tabs.place(), Some((1, 2)));
     desk.press("M j j Enter").expect("1/2").expect("the first prompt →");
-    assert!(desk.state.tracer.is_some(), "below the graphs stand the models");
+    assert!(desk.state.jobs.services.tracer.is_some(), "below the graphs stand the models");
 }
 
 #[test]
@@ -173,10 +173,10 @@ fn a_download_shows_how_far_it_is_and_stops_when_told_to() {
         desk.press("j Enter y");
         desk.press_only("y");
         let begun = Instant::now();
-        while desk.workers.progress().iter().all(|(_, progress)| progress.phase != DOWNLOADING) {
+        while !desk.shows("1.25 GB of") {
             assert!(begun.elapsed() < Duration::from_secs(20));
+            update(&mut desk.state, Msg::Tick);
         }
-        update(&mut desk.state, Msg::Tick(desk.workers.progress()));
         desk.expect("far: downloading 1.25 GB of 2.50 GB");
         let asked = Instant::now();
         desk.press(stop);
@@ -208,7 +208,7 @@ fn a_graph_that_was_made_with_the_model_stays_and_learns_its_tokens() {
     assert!((0..20).any(|_| is_feature(desk.press("j"))));
     let before = desk.screen();
     // As if it had been opened from a file.
-    desk.state.tracer = None;
+    desk.state.jobs.services.tracer = None;
     desk.state.circuit.as_mut().unwrap().promoted.clear();
     desk.press("[ ]").expect("needs the model");
     desk.press("M Enter");

@@ -33,7 +33,7 @@ fn a_click_selects_a_node_in_the_graph() {
     desk.press("[ [");
     let feature = circuit(&desk).inputs.kept[0].other;
     let inner = desk.state.panes().unwrap().graph_room().unwrap();
-    let place = circuit(&desk).arrangement.place(feature).unwrap();
+    let place = circuit(&desk).layout.place(feature).unwrap();
     mouse(&mut desk, Gesture::Press, (inner.x + place.x, inner.y + place.y));
     assert_eq!(circuit(&desk).selected(), feature);
 }

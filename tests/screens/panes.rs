@@ -7,8 +7,8 @@ use circuitscope::ids::NodeId;
 use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::{Circuit, Side};
+use circuitscope::tui::history::Reached;
 use circuitscope::tui::start_open;
-use circuitscope::tui::trail::Reached;
 use circuitscope::tui::tree::{Branch, Fold};
 use std::sync::Arc;
 
@@ -130,7 +130,7 @@ fn branches_a_node_are_more_or_fewer_by_keys() {
 fn enter_walks_the_branch_and_the_tree_follows_unless_it_is_held() {
     let mut desk = in_tree((160, 48));
     desk.press("j l l Enter");
-    let walked: Vec<NodeId> = circuit(&desk).trail.walked().iter().map(|station| station.node).collect();
+    let walked: Vec<NodeId> = circuit(&desk).history.walked().iter().map(|station| station.node).collect();
     assert_eq!(walked.len(), 3);
     assert_eq!(rows(&desk)[0].node(), walked[2], "the tree grows from the selected node");
     desk.press("[ [ r").expect("The tree stays at this root");
@@ -322,7 +322,7 @@ fn crowded(size: (u16, u16), charset: Charset) -> Desk {
 fn a_crowded_cell_opens_as_a_list_from_which_a_node_is_chosen() {
     let mut desk = crowded((160, 48), Charset::Braille);
     let graph = circuit(&desk);
-    let crowd = graph.arrangement.crowds.iter().max_by_key(|crowd| crowd.nodes.len()).expect("a crowded cell").clone();
+    let crowd = graph.layout.clusters.iter().max_by_key(|crowd| crowd.nodes.len()).expect("a crowded cell").clone();
     assert!(crowd.nodes.len() > 4);
     desk.state.circuit.as_mut().unwrap().go(crowd.nodes[1], Reached::Freely);
     assert_eq!(circuit(&desk).cell_of(crowd.nodes[1]), crowd.nodes);
@@ -331,7 +331,7 @@ fn a_crowded_cell_opens_as_a_list_from_which_a_node_is_chosen() {
     desk.press("Down Down Enter");
     assert!(crowd.nodes.contains(&circuit(&desk).selected()));
     desk.press("c Enter c Down Enter");
-    assert!(crowd.nodes.contains(&circuit(&desk).selected()) && desk.state.popup.is_none());
+    assert!(crowd.nodes.contains(&circuit(&desk).selected()) && desk.state.dialogs.is_empty());
 }
 
 #[test]

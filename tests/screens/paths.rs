@@ -69,7 +69,7 @@ fn a_path_is_pinned_and_shown() {
     let pins = circuit(&desk).edits.now().pins.clone();
     assert!(pins.len() >= 2);
     desk.press("u Enter");
-    assert_eq!(circuit(&desk).kit.path, pins, "it is the same path, from its source up");
+    assert_eq!(circuit(&desk).marks.path, pins, "it is the same path, from its source up");
     assert_ne!(desk.buffer(), before);
     let accent = desk.state.look.theme.accent.fg.unwrap();
     let drawn = |desk: &Desk| desk.buffer().content.iter().filter(|cell| cell.fg == accent).count();

@@ -98,7 +98,7 @@ fn a_stopped_first_trace_is_kept_and_marked_partial() {
     let mut desk = Desk::bare((160, 48), Some(Fake::slow()));
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.start();
-    update(&mut desk.state, Msg::Tick(desk.workers.progress()));
+    update(&mut desk.state, Msg::Tick);
     desk.expect("Ctrl-c stops");
     let stopped = Instant::now();
     desk.press_only("Ctrl-c");
@@ -125,9 +125,9 @@ fn escape_stops_a_trace_and_then_goes_one_level_back() {
 #[test]
 fn a_graph_can_be_walked_while_another_is_traced() {
     let mut desk = Desk::traced((160, 48));
-    let generation = desk.state.next_generation();
+    let id = desk.state.jobs.next_request();
     let progress = |done| Progress { phase: "feature rows", done, total: 7_500 };
-    let mut busy = Busy::new(generation, "the next one".into());
+    let mut busy = Busy::new(id, "the next one".into());
     let begun = Instant::now();
     busy.hear(progress(200), begun);
     busy.hear(progress(1_200), begun + Duration::from_secs(2));
@@ -139,11 +139,10 @@ fn a_graph_can_be_walked_while_another_is_traced() {
 #[test]
 fn a_failed_trace_says_why_and_leaves_the_graph() {
     let mut desk = Desk::traced((160, 48));
-    let generation = desk.state.next_generation();
-    desk.state.busy = Some(Busy::new(generation, String::new()));
-    let why = "row 3 of layer 2 holds NaN: the model's file is damaged".to_owned();
-    update(&mut desk.state, Msg::Traced { generation, result: Err(why.clone()) });
-    desk.expect(&why).expect("Austin 0.995");
+    desk.state.jobs.services.tracer = Some(Arc::new(Falls));
+    start_trace(&mut desk.state, DALLAS.to_owned());
+    desk.settle();
+    desk.expect("on purpose").expect("Austin 0.995");
 }
 
 #[test]
@@ -228,7 +227,7 @@ fn a_large_paste_is_cut_to_what_has_room_in_every_field() {
     for keys in fields {
         let mut desk = Desk::traced((160, 48));
         desk.press(keys);
-        if desk.state.context().chain().contains(&Context::Text) {
+        if desk.state.context().reaches(Context::TEXT) {
             for text in ["x".repeat(1_000_000), "東 ( \u{1b}\r\n\t".repeat(100_000)] {
                 update(&mut desk.state, Msg::Paste(text));
                 desk.expect("longer than there is room for");
@@ -252,7 +251,7 @@ fn a_prompt_is_traced_once_it_is_read() {
     desk.press_only("Enter");
     desk.settle();
     desk.expect("containing Oakland is");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 /// Keys that wait are taken together: they leave the screen as they would one by one.
@@ -279,11 +278,11 @@ fn however_much_is_typed_is_asked_about_once() {
     let mut desk = Desk::traced((120, 40));
     for field in ["/", "i", "f"] {
         desk.press(field).press("Ctrl-u");
-        let asked = desk.state.generation;
+        let asked = desk.state.jobs.requests();
         // Among the keys are some that do nothing there.
         let keys = [Key::plain(Code::Char('a')), Key { ctrl: true, alt: true, ..Key::plain(Code::Char('a')) }];
         update_all(&mut desk.state, (0..1 << 20).map(|at| Msg::Key(keys[usize::from(at % 7 == 6)])));
-        assert!(desk.state.generation <= asked + 1 && desk.state.effects.len() <= 1, "{field}");
+        assert!(desk.state.jobs.requests() <= asked + 1, "{field}");
         desk.settle();
         desk.press("Ctrl-u").type_text("containing").expect("containing");
         desk.press("Esc");

@@ -3,10 +3,8 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::start_trace;
-use circuitscope::tui::work::Workers;
+use circuitscope::tui::{SESSION, start_trace};
 use std::path::Path;
-use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()
@@ -16,7 +14,7 @@ fn circuit(desk: &Desk) -> &Circuit {
 fn remembering(data: &Path) -> Desk {
     let mut desk = Desk::bare((160, 48), Some(Fake::quick()));
     desk.state.remembers = true;
-    desk.workers = Workers::new(Some(Fake::quick()), Arc::new(|| {})).with_data(Some(data.to_owned()));
+    desk.state.jobs.services.data = Some(data.to_owned());
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk
 }
@@ -35,14 +33,15 @@ fn a_session_is_taken_up_where_it_was_left() {
     desk.press("f").type_text("layer:..2").press("Ctrl-t Ctrl-s").type_text("low").press("Enter Enter Tab");
     // A key that does nothing takes the notice away.
     desk.press("Ctrl-x");
-    let (screen, edited, marks) = (desk.screen(), circuit(&desk).edits.now().clone(), circuit(&desk).kit.marks.clone());
+    let (screen, edited, marks) =
+        (desk.screen(), circuit(&desk).edits.now().clone(), circuit(&desk).marks.letters.clone());
     drop(desk);
     let mut desk = reopened(data.path());
     desk.press("Ctrl-x");
     assert_eq!(desk.screen(), screen);
     assert_eq!(circuit(&desk).edits.now(), &edited);
-    assert_eq!(circuit(&desk).kit.marks, marks);
-    assert_eq!(circuit(&desk).kit.filters["low"], "layer:..2");
+    assert_eq!(circuit(&desk).marks.letters, marks);
+    assert_eq!(circuit(&desk).marks.filters["low"], "layer:..2");
     desk.press("[ [");
     assert_eq!(desk.selected(), "logit Austin", "the walk goes back to where it began");
 }
@@ -56,7 +55,7 @@ fn keys_wait_until_the_session_is_read() {
     assert_eq!(pins.len(), 2);
     drop(desk);
     let mut desk = remembering(data.path());
-    desk.wait_for("the session to be read", |desk| desk.state.remembering.is_some());
+    desk.wait_for("the session to be read", |desk| desk.state.jobs.is_waiting(SESSION));
     desk.press_only("u");
     desk.press_only("1");
     desk.press_only("p");
@@ -102,7 +101,7 @@ fn who_wants_to_leaves_with_what_is_not_saved() {
     let mut desk = reopened(&data);
     desk.press("p q y");
     assert!(desk.quit);
-    assert_eq!(desk.workers.close().unsaved.len(), 1);
+    assert_eq!(desk.state.sessions.close().unsaved.len(), 1);
 }
 
 #[test]

@@ -119,5 +119,5 @@ fn a_graph_that_is_closed_takes_its_trace_along() {
     desk.press_only("Ctrl-w");
     desk.settle();
     desk.expect("second →");
-    assert!(desk.state.busy.is_none() && desk.state.shelf.place().is_none());
+    assert!(desk.state.busy.is_none() && desk.state.tabs.place().is_none());
 }

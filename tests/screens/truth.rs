@@ -3,18 +3,20 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::attribution::{Engine, Promoted, TargetChoice, TraceOptions};
-use circuitscope::graph::{AttributionGraph, Document, Freeze, RawTrace, Settings, Standing, stability, usual_grid};
+use circuitscope::graph::{
+    AttributionGraph, Document, Freeze, RawTrace, Settings, StabilityClass, stability, usual_grid,
+};
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::intervention::Mode;
 use circuitscope::job::Monitor;
 use circuitscope::service::tracing::{Reading, Tracer};
 use circuitscope::text;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::Popup;
 use circuitscope::tui::circuit::{Circuit, Link};
+use circuitscope::tui::dialogs::heads::Heads;
 use circuitscope::tui::message::Msg;
-use circuitscope::tui::truth::{Shown, View};
 use circuitscope::tui::update::update;
+use circuitscope::tui::verification::{Shown, View};
 use circuitscope::tui::{start_open, start_trace};
 use circuitscope::verify::{self, Answer, Bench, Question, TOP};
 use std::path::Path;
@@ -32,7 +34,7 @@ fn link(desk: &Desk) -> Link {
 /// The answer that is shown.
 #[track_caller]
 fn answer(desk: &Desk) -> Answer {
-    match circuit(desk).truth.shown() {
+    match circuit(desk).verification.shown() {
         Shown::Known(Some(answer), _) => answer.clone(),
         _ => panic!("there is no answer:\n{}", desk.screen()),
     }
@@ -67,13 +69,13 @@ fn an_edge_is_checked_in_every_mode_by_one_key() {
     desk.press("Right");
     to_feature_edge(&mut desk);
     assert_ne!(link(&desk).edge.source, edge.source);
-    let asked = desk.state.generation;
+    let asked = desk.state.jobs.requests();
     while link(&desk).edge.source != edge.source {
         desk.press("Left");
     }
     desk.expect("direct: divergence");
     desk.press("Esc V").expect("direct: divergence");
-    assert_eq!(desk.state.generation, asked);
+    assert_eq!(desk.state.jobs.requests(), asked);
     let source = circuit(&desk).name(edge.source, &desk.state.look.glyphs);
     desk.press("Enter");
     assert_eq!(desk.selected(), source);
@@ -97,7 +99,7 @@ fn what_cannot_be_ablated_is_said() {
     bare.press("Esc S").expect("needs the model");
 
     // A model that was not chosen for this graph.
-    desk.state.picked.insert(desk.state.circuit_generation);
+    desk.state.picked.insert(desk.state.graph_id);
     let origin = Arc::make_mut(&mut desk.state.circuit.as_mut().unwrap().traced.document.origin);
     origin.model = "gemma".to_owned();
     desk.press("Tab").expect("The model at hand is demo-llama with demo-clt, and the graph is of gemma with demo-clt");
@@ -125,7 +127,7 @@ fn a_subgraph_is_checked_as_a_table_and_a_plot() {
     desk.press("j j");
     let wanted = circuit(&desk).name(found.all[2].source, &desk.state.look.glyphs);
     desk.press("G k Home j j Enter");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
     assert_eq!(desk.selected(), wanted);
 
     desk.press("p V Tab").expect("1 feature pinned");
@@ -157,45 +159,28 @@ fn a_graph_is_checked_in_parts_and_can_be_stopped() {
     desk.press("V Tab");
     desk.press_only("Tab");
     desk.wait_for("the first part", |desk| desk.shows("Node faithfulness"));
-    desk.wait_for("progress", |desk| desk.workers.progress().iter().any(|(_, progress)| progress.total == 4));
-    let progress = desk.workers.progress();
-    update(&mut desk.state, Msg::Tick(progress));
-    desk.expect("replacements 1 of 4").expect("Ctrl-c stops");
+    while !desk.shows("replacements 1 of 4") {
+        update(&mut desk.state, Msg::Tick);
+    }
+    desk.expect("Ctrl-c stops");
 
     // Looking at something else that is known stops nothing; leaving does, and what there is stays.
     desk.press_only("Shift-Tab");
     desk.press_only("Tab");
     desk.expect("replacements 1 of 4");
     desk.press("Ctrl-c").expect("Node faithfulness");
-    assert!(!desk.shows("stops") && desk.workers.is_idle());
+    assert!(!desk.shows("stops") && desk.is_idle());
     desk.press_only("r");
     desk.wait_for("the first part again", |desk| desk.shows("Node faithfulness"));
-    assert!(circuit(&desk).truth.is_waiting());
+    assert!(circuit(&desk).verification.is_waiting());
     desk.press("Esc");
-    assert!(!circuit(&desk).truth.is_waiting());
+    assert!(!circuit(&desk).verification.is_waiting());
 
     let mut desk = Desk::traced((120, 40));
     desk.press("V Tab Tab").expect("divergence of the next-token distribution (nats)").expect("influence");
     desk.press("G").expect("layers downstream").expect("0.750").expect("another token");
     desk.press("g").expect("Node faithfulness");
     desk.press("m").expect("mode: direct");
-}
-
-#[test]
-fn stale_answers_are_dropped() {
-    let mut desk = Desk::traced((160, 48));
-    desk.press("V Tab");
-    let old = desk.state.generation;
-    let Answer::Subgraph(mut pairs) = answer(&desk) else { panic!("no pairs") };
-    pairs.all.truncate(1);
-    desk.press("+");
-    let shown = answer(&desk);
-    for ends in [false, true] {
-        let result = Ok(Answer::Subgraph(pairs.clone()));
-        update(&mut desk.state, Msg::Checked { generation: old, result, ends });
-        update(&mut desk.state, Msg::Checked { generation: old, result: Err("late".to_owned()), ends });
-    }
-    assert_eq!(answer(&desk), shown);
 }
 
 #[test]
@@ -206,7 +191,7 @@ fn what_hangs_on_the_thresholds_is_marked() {
     assert_eq!(circuit(&desk).standings.found.as_deref(), Some(&found));
     desk.press("j k").expect("█ core ▒ contingent ░ noise");
     for (row, link) in circuit(&desk).links().kept.iter().enumerate().take(6) {
-        let mark = desk.state.look.glyphs.standings[Standing::of(found.edge(link.edge.id)) as usize];
+        let mark = desk.state.look.glyphs.standings[StabilityClass::of(found.edge(link.edge.id)) as usize];
         let name = circuit(&desk).name(link.other, &desk.state.look.glyphs);
         desk.expect(&format!("{} {mark} {name}", row + 1)).expect(&text::weight(link.edge.weight));
         if row < 5 {
@@ -216,7 +201,7 @@ fn what_hangs_on_the_thresholds_is_marked() {
     }
     desk.press("Esc").go_to_feature();
     let share = found.node(circuit(&desk).selected());
-    desk.expect(&format!("standing    {}", Standing::of(share).name())).expect("of 25 prunings");
+    desk.expect(&format!("standing    {}", StabilityClass::of(share).name())).expect("of 25 prunings");
     desk.press("K");
     assert!(!desk.shows("█ core") && !desk.shows("standing"));
 
@@ -225,9 +210,10 @@ fn what_hangs_on_the_thresholds_is_marked() {
     let mut desk = Desk::bare((160, 48), Some(tracer));
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.wait_for("the first graph", |desk| desk.state.circuit.is_some());
+    let asked = desk.state.jobs.requests();
     desk.press_only("K");
     desk.expect("once the trace has ended");
-    assert!(desk.state.standing.is_none());
+    assert_eq!(desk.state.jobs.requests(), asked);
     (0..3).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
     assert!(circuit(&desk).standings.marked().is_some());
@@ -246,7 +232,7 @@ fn an_edge_is_split_by_heads_that_add_up_to_it() {
     assert_ne!(link(&desk).edge.weight, weight);
     desk.expect(&format!("{}  the edge", text::weight(link(&desk).edge.weight)));
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 /// The demo model itself.
@@ -326,7 +312,9 @@ fn on_the_demo_the_screen_says_what_the_model_does() {
     desk.press("Tab");
     let graph = Arc::clone(&circuit(&desk).traced.document.graph);
     let bench = Bench::new(&demo.0, &graph, &Monitor::default()).unwrap();
-    let Some(Question::Subgraph { sources, .. }) = circuit(&desk).truth.question().cloned() else { panic!("no pairs") };
+    let Some(Question::Subgraph { sources, .. }) = circuit(&desk).verification.question().cloned() else {
+        panic!("no pairs")
+    };
     let ranked = circuit(&desk).kept().ranked();
     let strongest: Vec<_> = ranked.into_iter().filter(|id| graph.node(*id).is_feature()).take(TOP).collect();
     assert_eq!(sources, strongest);
@@ -335,10 +323,10 @@ fn on_the_demo_the_screen_says_what_the_model_does() {
     assert_eq!(answer(&desk), Answer::Subgraph(wanted));
 
     desk.press("Tab").expect("Node faithfulness").expect("The replacement model").expect("Perturbations");
-    assert_eq!(circuit(&desk).truth.view, View::Graph);
+    assert_eq!(circuit(&desk).verification.view, View::Graph);
 
     desk.press("Esc S");
-    assert!(matches!(desk.state.popup, Some(Popup::Heads)));
+    assert!(desk.state.dialogs.is::<Heads>());
     let Answer::Heads(split) = answer(&desk) else { panic!("no heads") };
     assert!(split.is_of(edge.weight) && !split.heads.is_empty());
     desk.state.look.glyphs = Glyphs::new(Charset::Ascii);

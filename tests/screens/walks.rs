@@ -3,8 +3,8 @@
 use crate::desk::Desk;
 use circuitscope::ids::NodeId;
 use circuitscope::tui::app::Pane;
-use circuitscope::tui::arrange::Step;
 use circuitscope::tui::circuit::{Circuit, Side};
+use circuitscope::tui::graph_layout::Step;
 use std::collections::BTreeSet;
 
 fn circuit(desk: &Desk) -> &Circuit {
@@ -32,9 +32,9 @@ fn every_kept_node_can_be_reached_with_the_arrows() {
         let mut reached = BTreeSet::from([circuit.selected()]);
         let mut frontier = vec![circuit.selected()];
         while let Some(node) = frontier.pop() {
-            let x = circuit.arrangement.place(node).unwrap().x;
+            let x = circuit.layout.place(node).unwrap().x;
             for step in [Step::Left, Step::Right, Step::Up, Step::Down] {
-                if let Some(next) = circuit.arrangement.step(node, step, x)
+                if let Some(next) = circuit.layout.step(node, step, x)
                     && reached.insert(next)
                 {
                     frontier.push(next);
@@ -182,21 +182,6 @@ fn the_detail_says_what_a_feature_is_and_writes() {
     desk.go_to_feature();
     desk.expect("feature #").expect("activation").expect("influence").expect("promotes").expect("suppresses");
     desk.expect("errors").expect("rank ");
-}
-
-#[test]
-fn answers_about_another_circuit_are_dropped() {
-    use circuitscope::attribution::Promoted;
-    use circuitscope::tui::message::Msg;
-    use circuitscope::tui::update::update;
-    let mut desk = Desk::traced((160, 48));
-    desk.go_to_feature();
-    let (layer, feature) = circuit(&desk).selected_feature().unwrap();
-    let before = desk.screen();
-    let generation = desk.state.circuit_generation + 1;
-    let result = Ok(Promoted { top: vec![("stale".into(), 1.0)], bottom: Vec::new() });
-    update(&mut desk.state, Msg::Promoted { generation, layer, feature, result });
-    assert_eq!(desk.screen(), before);
 }
 
 #[test]

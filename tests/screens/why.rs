@@ -3,13 +3,10 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::NodeKind;
-use circuitscope::service::explain::ExplainReply;
 use circuitscope::session::SessionPlace;
 use circuitscope::text::glyph::Charset;
 use circuitscope::tui::circuit::{Circuit, Side};
-use circuitscope::tui::message::Msg;
 use circuitscope::tui::start_trace;
-use circuitscope::tui::update::update;
 use std::path::Path;
 
 fn circuit(desk: &Desk) -> &Circuit {
@@ -88,7 +85,7 @@ fn what_nearly_fires_is_listed_and_told_of() {
     desk.press("f Ctrl-u").type_text("3:99:44").press("Enter").expect("there is no position 99");
     desk.press("f Esc").expect("closest to firing");
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]
@@ -112,12 +109,9 @@ fn a_selected_feature_is_told_of_and_its_margin_is_walked_beside_the_graph() {
 }
 
 #[test]
-fn answers_to_other_questions_are_dropped() {
+fn a_list_that_is_waited_for_is_asked_for_again() {
     let mut desk = Desk::traced((160, 48));
     desk.press("W j").expect("#10 L1 @is does not fire");
-    let stale = desk.state.generation - 1;
-    update(&mut desk.state, Msg::Explained { generation: stale, result: Ok(ExplainReply::default()) });
-    desk.expect("#10 L1 @is does not fire");
     // A list that is still waited for is asked for again with the next question.
     desk.press_only("Tab");
     desk.press_only("j");
@@ -126,7 +120,7 @@ fn answers_to_other_questions_are_dropped() {
     desk.press_only("Tab");
     desk.press_only("Ctrl-c");
     desk.settle();
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]
@@ -153,7 +147,7 @@ fn without_a_model_it_is_said_so() {
     let mut desk = Desk::bare((100, 30), Some(Fake::quick()));
     desk.press("W R | Esc &");
     let mut desk = Desk::traced((100, 30));
-    desk.state.tracer = None;
+    desk.state.jobs.services.tracer = None;
     desk.press("W").expect("needs the model");
 }
 

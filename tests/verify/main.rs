@@ -9,7 +9,7 @@ mod fixtures;
 use candle_core::Device;
 use circuitscope::attribution::{Engine, TargetChoice, TraceOptions};
 use circuitscope::graph::{AttributionGraph, RawTrace, Settings};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 use std::fs;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn graph(engine: &Engine, prompt: &str) -> AttributionGraph {
 /// A reference case.
 fn case(name: &str) -> (Engine, String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    let place = |which: &str| Place::directory(&folder.join(which)).unwrap();
+    let place = |which: &str| FileSource::directory(&folder.join(which)).unwrap();
     let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
     let about: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
     (engine, about["prompts"][0]["text"].as_str().unwrap().to_owned())

@@ -1,24 +1,27 @@
 //! `circuitscope features browse`: a transcoder's features without a graph.
 
+use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
 use crate::cli::features::library::NamedArgs;
 use crate::cli::graph::padded;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::browse::{Entry, Fires, Hit, Near, Order};
-use crate::features::build::{Selection, n_features};
+use crate::features::build::Selection;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::service::browse::{Ask, Browsed, browse};
+use crate::service::browse::{Ask, Browsed, browse, look};
 use crate::service::labels::shown;
 use crate::service::library::KnownTranscoder;
 use crate::service::models::hub;
 use crate::text::visible;
+use crate::transcoder::Transcoder;
 use anyhow::Result;
 use clap::builder::ValueParser;
 use serde_json::{Value, json};
 
-/// List a transcoder's features, search them, find those that write alike, or see which fire on a text.
+/// List a transcoder's features, search them, find those that write alike, or see which fire on a text. Only a text takes
+/// the model.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BrowseArgs {
     #[command(flatten)]
@@ -71,14 +74,21 @@ fn feature(text: &str) -> Result<(Layer, FeatureId), String> {
     Ok((Layer(layer), FeatureId(feature)))
 }
 
-/// Looks, and prints what it found.
+/// Browses the features, and prints the result.
 ///
 /// # Errors
-/// The model or a source that was named cannot be used; there is no such feature; it was stopped.
+/// Fails where the model or a named source cannot be used, there is no such feature, or it was stopped.
 pub fn run(args: &BrowseArgs) -> Result<()> {
-    let engine = args.engine.open()?;
-    let (_, transcoder) = args.engine.places()?;
-    args.only.check(&n_features(&engine))?;
+    let ask = args.ask();
+    let (seen, transcoder) = match ask {
+        Ask::Fires(_) => (Seen::Pair(Box::new(args.engine.open()?)), args.engine.places()?.1),
+        Ask::List(_) | Ask::Search(_) | Ask::Near(_) => {
+            let place = args.engine.transcoder_place()?;
+            (Seen::Transcoder(Box::new(Transcoder::alone(&place)?)), place)
+        }
+    };
+    let alone = seen.transcoder();
+    args.only.check(&(0..alone.n_layers()).map(|layer| alone.n_features(layer)).collect::<Vec<_>>())?;
     // Lists are made of what is here; the hub is not asked for thousands of features.
     let transcoder = KnownTranscoder { reference: None, ..KnownTranscoder::of(transcoder) };
     let library = transcoder.library(&args.named.files(), false, &hub(true), &Monitor::default())?;
@@ -87,9 +97,30 @@ pub fn run(args: &BrowseArgs) -> Result<()> {
     }
     let asked = args.clone();
     let found = watch(WhenStopped::Abandon, move |monitor| {
-        browse(&engine, &library, &asked.ask(), &asked.only, asked.limit as usize, monitor)
+        let (only, most) = (&asked.only, asked.limit as usize);
+        match &seen {
+            Seen::Pair(engine) => browse(engine, &library, &ask, only, most, monitor),
+            Seen::Transcoder(transcoder) => look(transcoder, &library, &ask, only, most, monitor),
+        }
     })?;
     tell(args.json, || as_json(&found), || as_lines(&found))
+}
+
+/// What is looked through.
+enum Seen {
+    /// With the model, which reads a text.
+    Pair(Box<Engine>),
+    /// Alone.
+    Transcoder(Box<Transcoder>),
+}
+
+impl Seen {
+    fn transcoder(&self) -> &Transcoder {
+        match self {
+            Self::Pair(engine) => &engine.transcoder,
+            Self::Transcoder(transcoder) => transcoder,
+        }
+    }
 }
 
 impl BrowseArgs {
@@ -119,7 +150,7 @@ fn entry_json(entry: &Entry) -> Value {
     })
 }
 
-/// An entry with further fields.
+/// Returns an entry as JSON with further fields.
 fn with(entry: &Entry, more: &[(&str, Value)]) -> Value {
     let mut json = entry_json(entry);
     more.iter().for_each(|(key, value)| json[*key] = value.clone());
@@ -184,7 +215,7 @@ fn as_lines(found: &Browsed) -> Vec<String> {
     }
 }
 
-/// Cells of a label.
+/// Width of a label in cells.
 const LABEL: usize = 32;
 
 fn entry_line(entry: &Entry) -> String {
@@ -194,7 +225,7 @@ fn entry_line(entry: &Entry) -> String {
     format!("{}  {name:<10} density {density:>7}  max {maximum:>8}", padded(&label(entry), LABEL))
 }
 
-/// What a feature is called, an automatic name marked; of one without a name, its number.
+/// Returns a feature's label, an automatic one marked; without a label, its index.
 fn label(entry: &Entry) -> String {
     entry.label.as_ref().map_or_else(|| format!("#{}", entry.feature), |label| visible(&shown(label)))
 }

@@ -1,4 +1,4 @@
-//! `circuitscope features build`: runs the model over a corpus and keeps what each feature fires on.
+//! `circuitscope features build`: runs the model over a corpus and stores each feature's contexts.
 
 use crate::array::{Claim, Shard};
 use crate::attribution::Engine;
@@ -19,10 +19,10 @@ use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// How much longer text is than packed.
+/// Ratio of text to compressed text.
 const PACKED: u64 = 3;
 
-/// What the records of an array's tasks call this command.
+/// Name of this command in the records of an array's tasks.
 pub(in crate::cli) const WORK: &str = "features build";
 
 /// Run the model over a corpus and keep what each feature fires on, as a store that circuit-tracer's viewer reads too.
@@ -92,23 +92,23 @@ impl BuildArgs {
         }
     }
 
-    /// Model and transcoder.
+    /// Returns the options of model and transcoder.
     pub(in crate::cli) fn engine(&self) -> &EngineArgs {
         &self.engine
     }
 
-    /// Where the store goes.
+    /// Returns the folder of the store.
     ///
     /// # Errors
-    /// It is not said, and there is no home.
+    /// Fails where none was given, and there is no home directory.
     pub(in crate::cli) fn folder(&self) -> Result<PathBuf> {
         folder(self.out.as_deref(), &self.engine)
     }
 
-    /// What the whole corpus takes.
+    /// Estimates the needs of the whole corpus.
     ///
     /// # Errors
-    /// The corpus is not there, or is stdin, which tasks cannot share.
+    /// Fails where the corpus does not exist, or is stdin, which tasks cannot share.
     pub(in crate::cli) fn needs(&self, engine: &Engine) -> Result<Needs> {
         let mut bytes = 0;
         for source in Corpus::new(self.corpus.clone(), self.field.clone()).sources()? {
@@ -122,10 +122,10 @@ impl BuildArgs {
     }
 }
 
-/// Gathers, and writes the store, or the part of a shard.
+/// Gathers contexts, and writes the store, or the part of a shard.
 ///
 /// # Errors
-/// The model, the corpus or the folder cannot be used; it was stopped.
+/// Fails where the model, the corpus or the folder cannot be used, or it was stopped.
 pub fn run(args: &BuildArgs) -> Result<()> {
     let begun = Instant::now();
     let options = args.options();
@@ -159,7 +159,7 @@ pub fn run(args: &BuildArgs) -> Result<()> {
     print(args.json, built_json(&built), &folder, left_out.count, begun)
 }
 
-/// Gathers one shard of an array, which no other task may do meanwhile, and says in the folder how far it is.
+/// Gathers one shard of an array, locked against other tasks, and records its progress in the folder.
 fn gather_shard(
     engine: &Engine,
     corpus: &Corpus,
@@ -184,7 +184,7 @@ fn gather_shard(
     Ok(outcome?)
 }
 
-/// Where a store goes: where it was said, or else where it is found for this transcoder without being named.
+/// Returns the folder of a store: the given one, or else the default one of this transcoder.
 pub(super) fn folder(out: Option<&Path>, engine: &EngineArgs) -> Result<PathBuf> {
     if let Some(out) = out {
         return Ok(out.to_owned());
@@ -193,7 +193,7 @@ pub(super) fn folder(out: Option<&Path>, engine: &EngineArgs) -> Result<PathBuf>
     Ok(own_folder(&data, &KnownTranscoder::of(engine.places()?.1).name))
 }
 
-/// A line whenever what was gathered is written down, for logs; on a terminal a bar shows it.
+/// Prints a line whenever the state is saved, for logs; on a terminal a bar shows the progress.
 fn tell(report: &Report) {
     if report.is_saved && !stderr().is_terminal() {
         let left = match report.left {
@@ -204,7 +204,7 @@ fn tell(report: &Report) {
     }
 }
 
-/// Tells a person what was made.
+/// Prints what was built.
 pub(super) fn say(built: &Built, out: &Path) {
     let Built { documents, tokens, features, silent } = built;
     note!(
@@ -213,7 +213,7 @@ pub(super) fn say(built: &Built, out: &Path) {
     );
 }
 
-/// For a program to read.
+/// Returns what was built as JSON.
 pub(super) fn built_json(built: &Built) -> Value {
     let Built { documents, tokens, features, silent } = built;
     json!({ "documents": documents, "tokens": tokens, "features": features, "silent": silent })

@@ -41,7 +41,7 @@ pub struct FetchArgs {
     json: bool,
 }
 
-/// A graph's features, and who knows them.
+/// Features of a graph, and the library that may have them.
 struct Graph {
     file: PathBuf,
     features: Vec<(Layer, FeatureId)>,
@@ -49,10 +49,10 @@ struct Graph {
     asking: Asking,
 }
 
-/// Asks once for all graphs, and fetches.
+/// Asks once for consent for all graphs, and fetches.
 ///
 /// # Errors
-/// A graph cannot be read, the person says no, not all that was asked for came, or it was stopped.
+/// Fails where a graph cannot be read, the user declines, not everything came, or it was stopped.
 pub fn run(args: &FetchArgs) -> Result<()> {
     let graphs = args.files.iter().map(|file| open(args, file.clone())).collect::<Result<Vec<_>>>()?;
     let missing: usize = graphs.iter().map(|graph| graph.asking.missing.len()).sum();
@@ -100,7 +100,7 @@ fn open(args: &FetchArgs, file: PathBuf) -> Result<Graph> {
     Ok(Graph { file, features, library: Arc::new(library), asking })
 }
 
-/// The features of a graph, of those that are kept at thresholds, each once.
+/// Returns the features of a graph, of those that are kept at thresholds, each once.
 fn features(document: &Document, thresholds: Option<Thresholds>) -> Vec<(Layer, FeatureId)> {
     let kept = thresholds.map(|thresholds| document.prune(thresholds));
     let nodes = document.graph.node_ids().filter(|id| kept.as_ref().is_none_or(|kept| kept.has_node(*id)));
@@ -113,7 +113,7 @@ fn features(document: &Document, thresholds: Option<Thresholds>) -> Vec<(Layer, 
     features.into_iter().collect()
 }
 
-/// How many of the features have a name, and how many are known at all.
+/// Returns how many of the features have a label, and how many have a dashboard or a label.
 fn counts(graph: &Graph) -> (usize, usize) {
     let found = graph.features.iter().map(|(layer, feature)| graph.library.read_here(*layer, *feature));
     found.fold((0, 0), |(named, known), found| {

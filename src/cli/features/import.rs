@@ -1,4 +1,4 @@
-//! `circuitscope features import`: Neuronpedia's exports made into a store.
+//! `circuitscope features import`: imports Neuronpedia's exports into a store.
 
 use crate::cli::features::library::SetArgs;
 use crate::cli::output::{note, tell};
@@ -31,7 +31,7 @@ pub struct ImportArgs {
 /// Reads the rows and writes the store.
 ///
 /// # Errors
-/// A file cannot be read, nothing came of them, or the store cannot be written.
+/// Fails where a file cannot be read, no row could be used, or the store cannot be written.
 pub fn run(args: &ImportArgs) -> Result<()> {
     let (out, sizes) = target(args)?;
     let files = rows(&args.files)?;
@@ -51,7 +51,7 @@ pub fn run(args: &ImportArgs) -> Result<()> {
     )
 }
 
-/// Where the store goes, and how many features it may have.
+/// Returns the folder of the store, and the numbers of features that it may have.
 fn target(args: &ImportArgs) -> Result<(PathBuf, Option<Sizes>)> {
     let is_named = args.set.transcoder.is_some() || args.set.preset.is_some();
     let set = args.set.set(!is_named)?;
@@ -65,7 +65,7 @@ fn target(args: &ImportArgs) -> Result<(PathBuf, Option<Sizes>)> {
     }
 }
 
-/// The files, and those of rows below the folders, sorted within each.
+/// Returns the files, and those of rows below the folders, sorted within each.
 fn rows(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in named {

@@ -1,13 +1,14 @@
-//! Where a command looks for what is known of features.
+//! Options of the sources of dashboards and labels.
 
-use crate::hub::{PRESETS, Preset, Source};
+use crate::cli::set_args::SetOptionArgs;
+use crate::hub::{PRESETS, Preset, SetOptions, Source};
 use crate::service::library::{FeatureFiles, KnownTranscoder};
 use crate::service::models::hub;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 
-/// Folders and files that the person names.
+/// Folders and files that the user names.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct NamedArgs {
     /// A folder of feature dashboards: a store of `features build` or of circuit-tracer, or a JSON file for each feature.
@@ -20,7 +21,7 @@ pub struct NamedArgs {
 }
 
 impl NamedArgs {
-    /// What the person named.
+    /// Returns the files and folders that the user named.
     pub fn files(&self) -> FeatureFiles {
         FeatureFiles { folders: self.folders.clone(), labels: self.labels.clone() }
     }
@@ -33,6 +34,8 @@ pub struct SetArgs {
     /// is given, the embedded demo's; with --features, whichever those are for
     #[arg(long, value_name = "DIR|REF")]
     pub transcoder: Option<PathBuf>,
+    #[command(flatten)]
+    said: SetOptionArgs,
     /// The transcoder of a published pair
     #[arg(long, value_name = "NAME", conflicts_with = "transcoder",
           value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.name)))]
@@ -46,17 +49,18 @@ pub struct SetArgs {
 }
 
 impl SetArgs {
-    /// The transcoder that is meant. `is_named` says that dashboards are named, which may be of any.
+    /// Returns the transcoder of the options. `is_named` says that dashboards are named, which may be of any.
     ///
     /// # Errors
-    /// There is no such directory, and it is no reference either.
+    /// Fails where there is no such directory, and it is no reference either.
     pub fn set(&self, is_named: bool) -> Result<KnownTranscoder> {
-        let source = match (&self.transcoder, self.preset.as_deref().and_then(Preset::named)) {
-            (Some(path), _) => Source::parse(path)?,
-            (None, Some(preset)) => Source::parse(preset.transcoder.as_ref())?,
+        let said = self.said.options();
+        let (source, known) = match (&self.transcoder, self.preset.as_deref().and_then(Preset::named)) {
+            (Some(path), _) => (Source::parse(path)?, SetOptions::default()),
+            (None, Some(preset)) => (Source::parse(preset.transcoder.as_ref())?, preset.said()),
             (None, None) if is_named => return Ok(KnownTranscoder::default()),
             (None, None) => return Ok(KnownTranscoder::demo()),
         };
-        KnownTranscoder::at(source, &hub(self.offline))
+        KnownTranscoder::at(source, &known.and(&said), &hub(self.offline))
     }
 }

@@ -1,4 +1,4 @@
-//! `circuitscope features merge`: the parts of all shards into the store that one run would have written.
+//! `circuitscope features merge`: merges the parts of all shards into the store that one run would have written.
 
 use crate::cli::engine::EngineArgs;
 use crate::cli::features::build::{built_json, folder, say};
@@ -24,10 +24,10 @@ pub struct MergeArgs {
     json: bool,
 }
 
-/// Merges, and writes the store.
+/// Merges the parts, and writes the store.
 ///
 /// # Errors
-/// A part cannot be read, is missing or belongs to something else; the store cannot be written; it was stopped.
+/// Fails where a part cannot be read, is missing or is of another task, the store cannot be written, or it was stopped.
 pub fn run(args: &MergeArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let folder = folder(args.out.as_deref(), &args.engine)?;

@@ -1,4 +1,4 @@
-//! `circuitscope features`: what makes each feature fire.
+//! `circuitscope features`: dashboards and labels of features.
 
 mod browse;
 pub(super) mod build;
@@ -29,7 +29,7 @@ enum Command {
 }
 
 impl FeaturesArgs {
-    /// The arguments of `features build`, where that is what is asked for.
+    /// Returns the arguments of `features build`, if that is the subcommand.
     pub fn build(&self) -> Option<&build::BuildArgs> {
         match &self.command {
             Command::Build(args) => Some(args),
@@ -38,10 +38,10 @@ impl FeaturesArgs {
     }
 }
 
-/// Does what the subcommand asks for.
+/// Runs the subcommand.
 ///
 /// # Errors
-/// What went wrong, in a sentence.
+/// Returns the error of the subcommand, in a sentence.
 pub fn run(args: &FeaturesArgs) -> Result<()> {
     match &args.command {
         Command::Browse(args) => browse::run(args),

@@ -1,4 +1,4 @@
-//! `circuitscope features show`: one feature.
+//! `circuitscope features show`: the dashboard of one feature.
 
 use crate::cli::features::library::{NamedArgs, SetArgs};
 use crate::cli::output::{note, tell};
@@ -33,7 +33,7 @@ pub struct ShowArgs {
 /// Reads `LAYER:FEATURE`.
 ///
 /// # Errors
-/// It is none.
+/// Fails where the text is not of that form.
 pub fn feature(text: &str) -> Result<(Layer, FeatureId), String> {
     let numbers = text.split_once(':').map(|(layer, feature)| (layer.parse(), feature.parse()));
     match numbers {
@@ -42,10 +42,10 @@ pub fn feature(text: &str) -> Result<(Layer, FeatureId), String> {
     }
 }
 
-/// Looks for the feature, and tells.
+/// Looks the feature up, and prints its dashboard.
 ///
 /// # Errors
-/// Nothing is known of it, or what was named cannot be used.
+/// Fails where nothing is known of it, or a named source cannot be used.
 pub fn run(args: &ShowArgs) -> Result<()> {
     let set = args.set.set(!args.named.folders.is_empty())?;
     let (layer, feature) = args.feature;
@@ -67,7 +67,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
 }
 
 /// # Errors
-/// The transcoder has no such feature.
+/// Fails where the transcoder has no such feature.
 fn check(set: &KnownTranscoder, layer: Layer, feature: FeatureId) -> Result<()> {
     let Some(sizes) = &set.sizes else { return Ok(()) };
     match sizes.get(layer.index()) {
@@ -176,7 +176,7 @@ fn statistics(dashboard: &Dashboard, bins: Option<&[f32]>) -> Vec<String> {
     lines
 }
 
-/// A bar for each number, as high as its share of the largest; what is not 0 has some height.
+/// Returns a bar for each number, as high as its share of the largest; one that is not 0 has some height.
 fn sparkline(numbers: &[f32]) -> String {
     const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let largest = numbers.iter().copied().fold(0.0, f32::max);
@@ -187,7 +187,7 @@ fn sparkline(numbers: &[f32]) -> String {
     numbers.iter().map(bar).collect()
 }
 
-/// A group of contexts: a line each with the strongest activation, the strongest token between marks.
+/// Formats a group of contexts: a line each with the largest activation, its token between marks.
 fn group(quantile: &Quantile, top: usize, spacer: &str) -> Vec<String> {
     let contexts: Vec<&Example> = quantile.examples.iter().filter(|example| !example.repeated).collect();
     let repeated = quantile.examples.len() - contexts.len();

@@ -1,9 +1,9 @@
-//! Each check, told.
+//! Sections of the report, one for each check.
 
 use crate::cli::graph::OpenGraph;
 use crate::cli::verify::Checked;
 use crate::cli::verify::report::{Section, Table};
-use crate::graph::{CORE, Freeze, NOISE, NodeKind, Stability, Standing, stability as measure, usual_grid};
+use crate::graph::{CORE, Freeze, NOISE, NodeKind, Stability, StabilityClass, stability as measure, usual_grid};
 use crate::ids::NodeId;
 use crate::intervention::Mode;
 use crate::job::Monitor;
@@ -303,13 +303,13 @@ pub fn stability(open: &OpenGraph, top: usize, monitor: &Monitor) -> Result<Sect
             open.node_title(edge.target),
             signed(f64::from(edge.weight)),
             format!("{share:.2}"),
-            Standing::of(share).name().to_owned(),
+            StabilityClass::of(share).name().to_owned(),
         ]
     };
     let edges = kept.iter().map(|edge| {
         let mut all = open.edge_json(*edge);
         all["kept_by"] = json!(found.edge(edge.id));
-        all["standing"] = json!(Standing::of(found.edge(edge.id)).name());
+        all["standing"] = json!(StabilityClass::of(found.edge(edge.id)).name());
         all
     });
     let edges: Vec<Value> = edges.collect();

@@ -1,4 +1,4 @@
-//! `circuitscope verify`: whether a graph tells the truth.
+//! `circuitscope verify`: checks a graph against its model.
 
 mod checks;
 mod report;
@@ -62,11 +62,11 @@ pub struct VerifyArgs {
     json: bool,
 }
 
-/// Opens, checks, reports, and tells.
+/// Opens the graph, makes the checks, writes the report, and prints the results.
 ///
 /// # Errors
-/// The graph or the model cannot be read, they do not belong together, there is no such node, or the report cannot be
-/// written.
+/// Fails where the graph or the model cannot be read, they do not belong together, there is no such node, or the report
+/// cannot be written.
 pub fn run(args: &VerifyArgs) -> Result<()> {
     let (head, sections) = match (&args.which.file, args.is_about_thresholds_alone()) {
         // The graph alone tells.
@@ -98,7 +98,7 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
     )
 }
 
-/// A graph, and the model that it is checked against.
+/// Graph, and the model that it is checked against.
 struct Checked<'a> {
     open: &'a OpenGraph,
     bench: &'a Bench<'a>,
@@ -144,7 +144,7 @@ impl VerifyArgs {
         Ok(sections)
     }
 
-    /// The pinned features, or the most influential ones that are kept.
+    /// Returns the pinned features, or the most influential ones that are kept.
     fn sources(&self, open: &OpenGraph) -> Vec<NodeId> {
         verify::sources(&open.document, &open.edited.pins, &open.kept, self.top)
     }

@@ -1,4 +1,4 @@
-//! What a check found, as lines, as JSON, and as a part of a report.
+//! Results of checks, as lines, as JSON, and as sections of a report.
 
 use crate::cli::graph::OpenGraph;
 use crate::format::{clean, inline, write_atomically};
@@ -10,33 +10,33 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// What a report's text is called.
+/// File name of a report's text.
 pub const FILE: &str = "report.md";
 
-/// What one check found.
+/// Results of one check.
 pub struct Section {
-    /// What it is called in JSON and in the names of its figures.
+    /// Key in JSON and in the names of its figures.
     pub key: &'static str,
-    /// What it is called in the report.
+    /// Title in the report.
     pub title: String,
-    /// What was measured and how, and what came out; sentences.
+    /// Description of the measurement and its results; sentences.
     pub text: Vec<String>,
-    /// Figures of it.
+    /// Tables of the section.
     pub tables: Vec<Table>,
-    /// Pictures of it.
+    /// Figures of the section.
     pub plots: Vec<Plot>,
-    /// All of it.
+    /// All results.
     pub json: Value,
 }
 
-/// A table of texts.
+/// Table of texts.
 pub struct Table {
     pub head: Vec<&'static str>,
     pub rows: Vec<Vec<String>>,
 }
 
 impl Section {
-    /// As lines on a terminal.
+    /// Formats the section as lines for a terminal.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.title.to_uppercase()];
         lines.extend(self.text.iter().map(|text| visible(text)));
@@ -81,7 +81,7 @@ impl Table {
     }
 }
 
-/// What a report is about: the prompt, the model, and how much of the graph is kept.
+/// Describes the subject of a report: the prompt, the model, and how much of the graph is kept.
 pub fn head(open: &OpenGraph) -> String {
     let (origin, graph) = (&open.document.origin, &open.document.graph);
     let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { inline(&clean(text)) };
@@ -110,7 +110,7 @@ pub fn head(open: &OpenGraph) -> String {
 /// Writes a report and its figures into a folder.
 ///
 /// # Errors
-/// The folder cannot be made or written to.
+/// Fails where the folder cannot be created or written to.
 pub fn write(folder: &Path, head: &str, sections: &[Section]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("--report {} cannot be a directory", folder.display()))?;
     let mut text = format!("# Whether the graph tells the truth\n\n{head}");

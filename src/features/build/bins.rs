@@ -1,12 +1,13 @@
-//! The activation bins, two an octave and the same for every feature, and the hash that draws examples for them.
+//! Activation bins, two an octave and the same for every feature, and the hash that draws examples for them.
 
-/// Bins: one for what is below all ends, and one above each end.
+/// Number of bins: one for what is below all ends, and one above each end.
 pub const BINS: usize = 50;
 
-/// The least end is 2^-12, the largest 2^12.
+/// Exponent of the least end, 2^-12; the largest is 2^12.
 const LEAST: i32 = -12;
 
-/// The lower ends of the bins, ascending: 0 for the first, though that one also takes what TopK leaves below 0.
+/// Returns the lower ends of the bins, ascending: 0 for the first, though that one also takes TopK's activations below
+/// 0.
 pub fn lower_ends() -> [f32; BINS] {
     let mut ends = [0.0; BINS];
     for (nth, end) in ends.iter_mut().skip(1).enumerate() {
@@ -16,12 +17,12 @@ pub fn lower_ends() -> [f32; BINS] {
     ends
 }
 
-/// The bin of an activation.
+/// Returns the bin of an activation.
 pub fn bin(ends: &[f32; BINS], activation: f32) -> u8 {
     ends.partition_point(|end| *end <= activation).saturating_sub(1) as u8
 }
 
-/// Stirs the bits of a number (the finisher of SplitMix64).
+/// Mixes the bits of a number (the finisher of SplitMix64).
 pub fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

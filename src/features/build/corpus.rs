@@ -1,4 +1,4 @@
-//! A corpus as a run of documents: one a line of text or of JSON lines, packed or not, from files or from stdin.
+//! Corpus as a sequence of documents: one a line of text or of JSON lines, compressed or not, from files or from stdin.
 
 use crate::features::build::BuildError;
 use crate::tokens::MOST_TEXT;
@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of the longest document that is read: as many as are cut into tokens at once.
+/// Bytes of the longest document that is read: as many as are tokenized at once.
 const LONGEST: usize = MOST_TEXT;
 
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 16;
 
-/// How gzip and zstd files begin.
+/// First bytes of gzip and zstd files.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The field of JSON lines that holds the text where none is named.
+/// Default field of JSON lines that holds the text.
 pub const FIELD: &str = "text";
 
 /// Files of documents.
@@ -33,27 +33,27 @@ pub struct Corpus {
     field: Option<String>,
 }
 
-/// A source of a corpus, to tell whether it is still the same.
+/// Source of a corpus, recorded to tell whether it is still the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The file's name without its folder; `-` for stdin.
+    /// Name of the file without its folder; `-` for stdin.
     pub name: String,
-    /// Its bytes; 0 for stdin.
+    /// Size in bytes; 0 for stdin.
     pub bytes: u64,
 }
 
 impl Corpus {
-    /// `sources` one after the other; `-` is stdin. A source is read as JSON lines where a `field` is named or its name
-    /// ends in `.jsonl`, `.ndjson` or `.json`, and else as text. Whether it is packed, by gzip or zstd, its first bytes
-    /// tell.
+    /// Makes a corpus of `sources`, one after the other; `-` is stdin. A source is read as JSON lines where a `field`
+    /// is named or its name ends in `.jsonl`, `.ndjson` or `.json`, and else as text. Compression by gzip or zstd is
+    /// recognized by its first bytes.
     pub fn new(sources: Vec<PathBuf>, field: Option<String>) -> Self {
         Self { sources, field }
     }
 
-    /// The sources.
+    /// Returns the sources.
     ///
     /// # Errors
-    /// One is not there.
+    /// Fails where one does not exist.
     pub fn sources(&self) -> Result<Vec<Source>, BuildError> {
         let source = |path: &PathBuf| {
             if is_stdin(path) {
@@ -75,27 +75,27 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// The lines that held no document.
+/// Lines that held no document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// How many.
+    /// Number of lines.
     pub count: u64,
-    /// Where the first one is, and what is wrong with it.
+    /// Place and fault of the first one.
     pub first: Option<String>,
 }
 
-/// The documents of a corpus, in the order of its sources and lines. Empty lines are passed over; lines that cannot be
-/// read are counted in `left_out`.
+/// Documents of a corpus, in the order of its sources and lines. Empty lines are skipped; lines that cannot be read are
+/// counted in `left_out`.
 pub struct Documents<'a> {
     corpus: &'a Corpus,
     next: usize,
     lines: Option<Lines>,
     read: Arc<AtomicU64>,
-    /// What was left out so far.
+    /// Lines left out so far.
     pub left_out: LeftOut,
 }
 
-/// One source.
+/// Lines of one source.
 struct Lines {
     path: PathBuf,
     number: u64,
@@ -104,7 +104,7 @@ struct Lines {
 }
 
 impl Documents<'_> {
-    /// Bytes read from the sources so far, packed as they are.
+    /// Returns the bytes read from the sources so far, before decompression.
     pub fn bytes(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
@@ -178,7 +178,7 @@ impl Iterator for Documents<'_> {
     }
 }
 
-/// The document of a line; of its `field` where it is JSON.
+/// Returns the document of a line; of its `field` where it is JSON.
 fn document(line: Vec<u8>, field: Option<&str>) -> Result<String, String> {
     let text = String::from_utf8(line).map_err(|_| "it is no UTF-8".to_owned())?;
     let Some(field) = field.filter(|_| !text.trim().is_empty()) else { return Ok(text) };
@@ -195,7 +195,7 @@ enum Line {
     TooLong,
 }
 
-/// The next line without its end; `None` behind the last one.
+/// Reads the next line without its end; `None` after the last one.
 fn read_line(reader: &mut dyn BufRead) -> io::Result<Option<Line>> {
     let (mut line, mut too_long, mut any) = (Vec::new(), false, false);
     loop {
@@ -227,7 +227,7 @@ fn read_line(reader: &mut dyn BufRead) -> io::Result<Option<Line>> {
     Ok(any.then_some(if too_long { Line::TooLong } else { Line::Whole(line) }))
 }
 
-/// Counts what is read.
+/// Reader that counts the bytes it reads.
 struct Counted {
     inner: Box<dyn Read + Send>,
     read: Arc<AtomicU64>,
@@ -241,11 +241,11 @@ impl Read for Counted {
     }
 }
 
-/// The frames of a zstd file, one after the other; parallel packers write several.
+/// Frames of a zstd file, one after the other; parallel compressors write several.
 struct Frames {
     source: BufReader<Counted>,
     decoder: FrameDecoder,
-    /// Whether the decoder is within a frame.
+    /// True while the decoder is within a frame.
     begun: bool,
 }
 

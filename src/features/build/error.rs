@@ -1,4 +1,4 @@
-//! What can stop the making of a store.
+//! Errors of building a store.
 
 use crate::attribution::{TraceError, apart};
 use crate::format::FormatError;
@@ -6,21 +6,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// A store that cannot be made. Each message says what, where, and what to do.
+/// Error of building a store. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// A file of the corpus cannot be read.
     #[error("the corpus {} cannot be read: {error}", path.display())]
     Corpus {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         error: io::Error,
     },
     /// The corpus holds no document.
     #[error("the corpus holds no document{}", .0.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
     Empty(Option<String>),
-    /// The list of features names what is not there.
+    /// The list of features names some that do not exist.
     #[error("{0}")]
     Selection(String),
     /// The model cannot be run.
@@ -29,12 +29,12 @@ pub enum BuildError {
     /// A file cannot be written.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// What was kept of an earlier run, or of another shard, cannot be used.
+    /// The saved state of an earlier run, or of another shard, cannot be used.
     #[error("{}: {what}", path.display())]
     Part {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// Fault of the file, and what to do.
         what: String,
     },
     /// The contexts take more memory than may be held.
@@ -44,19 +44,19 @@ pub enum BuildError {
         if *kept { "; what has come is kept, and the next run goes on there" } else { "" }
     )]
     Memory {
-        /// What they take, in bytes.
+        /// Memory of the contexts, in bytes.
         needed: u64,
-        /// What may be held.
+        /// Allowed memory, in bytes.
         limit: u64,
-        /// Whether the next run goes on.
+        /// True where the next run continues this one.
         kept: bool,
     },
     /// The work was stopped on request.
     #[error("stopped after {tokens} tokens of {documents} documents; the same command goes on there")]
     Stopped {
-        /// Documents that were looked at in full.
+        /// Documents that were processed in full.
         documents: u64,
-        /// Tokens that were looked at.
+        /// Tokens that were processed.
         tokens: u64,
     },
 }
@@ -70,7 +70,7 @@ impl BuildError {
         Self::Part { path: path.to_owned(), what: what.into() }
     }
 
-    /// Whether the work was stopped on request.
+    /// Returns true where the work was stopped on request.
     pub fn is_cancelled(&self) -> bool {
         match self {
             Self::Stopped { .. } => true,

@@ -1,4 +1,4 @@
-//! Tallies into dashboards, and these into a store.
+//! Conversion of tallies into dashboards, and of these into a store.
 
 use crate::array::Shard;
 use crate::attribution::{Engine, Promoted, TraceError};
@@ -14,35 +14,36 @@ use crate::parallel;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Tokens on either side of the strongest by which two contexts are compared.
+/// Tokens on either side of the strongest one that are compared between two contexts.
 const COMPARED: usize = 16;
 
-/// Effects on the logits that are computed at a time.
+/// Number of effects on the logits that are computed at a time.
 const EFFECTS: usize = 1 << 25;
 
-/// The phase in which parts are put together, counted in parts.
+/// Phase of merging parts, counted in parts.
 const MERGING: &str = "merging";
 
-/// What the strongest contexts are headed by.
+/// Heading of the strongest contexts.
 const STRONGEST: &str = "Top activations";
 
-/// What a store was made of.
+/// Contents of a finished store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// Documents.
+    /// Number of documents.
     pub documents: u64,
-    /// Tokens whose activations count.
+    /// Number of tokens whose activations count.
     pub tokens: u64,
-    /// Features that have a dashboard.
+    /// Number of features that have a dashboard.
     pub features: u64,
-    /// Those of them that never fired.
+    /// Number of those that never fired.
     pub silent: u64,
 }
 
-/// Puts the parts of all shards together. One part beside the whole is held at a time, however many there are.
+/// Merges the parts of all shards. At any time one part besides the merged one is in memory, however many there are.
 ///
 /// # Errors
-/// One cannot be read or is not finished, they are not of one task, or a shard is missing or there twice; it was stopped.
+/// Fails where a part cannot be read or is not finished, they are not of one task, a shard is missing or there twice,
+/// or the work was stopped.
 pub fn merge(paths: &[PathBuf], monitor: &Monitor) -> Result<Part, BuildError> {
     // What keeps them apart is told before the first of them is read as a whole.
     let mut first: Option<(&Path, About)> = None;
@@ -87,7 +88,8 @@ pub fn merge(paths: &[PathBuf], monitor: &Monitor) -> Result<Part, BuildError> {
 /// Writes the store of a finished part into the folder `out`.
 ///
 /// # Errors
-/// The part is of another model or transcoder, weights cannot be read, a file cannot be written, or the work was stopped.
+/// Fails where the part is of another model or transcoder, weights cannot be read, a file cannot be written, or the
+/// work was stopped.
 pub fn finish(engine: &Engine, part: &Part, out: &Path, monitor: &Monitor) -> Result<Built, BuildError> {
     if part.task.files != *engine.file_hashes() {
         let what = "these parts were made with another model or transcoder; give the ones that they were made with";
@@ -131,7 +133,7 @@ pub fn finish(engine: &Engine, part: &Part, out: &Path, monitor: &Monitor) -> Re
     Ok(built)
 }
 
-/// What dashboards are written with.
+/// Settings and token texts that dashboards are written with.
 struct Sheet {
     transcoder: String,
     texts: BTreeMap<u32, String>,
@@ -223,7 +225,7 @@ impl Sheet {
         }
     }
 
-    /// The first of `samples`, at most `most`, none of which nearly repeats another, or one of `shown`.
+    /// Returns the first `most` of `samples`, skipping near-duplicates of each other and of those `shown`.
     fn without_repeats<'a>(&self, samples: &'a [Sample], shown: &[&'a Sample], most: usize) -> Vec<&'a Sample> {
         let mut kept: Vec<&Sample> = Vec::new();
         for sample in samples {
@@ -234,8 +236,8 @@ impl Sheet {
         kept
     }
 
-    /// Whether two contexts are nearly the same: they overlap by half, or their strongest token is the same one and more
-    /// than nine in ten of the tokens around it agree.
+    /// Returns true where two contexts are nearly the same: they overlap by half, or their strongest token is the same
+    /// and more than nine in ten of the tokens around it agree.
     fn repeats(&self, a: &Sample, b: &Sample) -> bool {
         let position = |sample: &Sample| sample.piece.start + u32::from(sample.at);
         if a.piece.document == b.piece.document
@@ -257,7 +259,7 @@ impl Sheet {
     }
 }
 
-/// A number with three digits that count.
+/// Formats a number with three significant digits.
 fn number(x: f32) -> String {
     if x == 0.0 {
         return "0".to_owned();

@@ -1,10 +1,10 @@
-//! A feature store made here: the model run over a corpus, and for each feature what it fires on.
+//! Building of a feature store: the model is run over a corpus, and each feature's contexts are gathered.
 //!
-//! The result is a function of the set of documents and of the options alone. A document is known by the SHA-256 of its
-//! text; each piece of it goes through the same operations whatever else is in its batch; counts are integers; and of
-//! each list of contexts the first few are kept under a total order: the strongest by activation, those of an activation
-//! bin by a hash of seed, document and position. So neither the order of the documents, nor shards, nor an interruption
-//! changes a byte. A document that stands in a corpus twice counts twice and is shown once.
+//! The result is a function of the set of documents and of the options alone. A document is identified by the SHA-256
+//! of its text; each piece of it goes through the same operations whatever else is in its batch; counts are integers;
+//! and of each list of contexts the first few are kept under a total order: the strongest by activation, those of an
+//! activation bin by a hash of seed, document and position. So neither the order of the documents, nor shards, nor an
+//! interruption changes a byte. A document that is in a corpus twice counts twice and is shown once.
 
 pub mod bins;
 pub mod corpus;

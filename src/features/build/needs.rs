@@ -1,4 +1,4 @@
-//! What a store takes, before anything of its corpus is read.
+//! Memory and work of a store, estimated before its corpus is read.
 
 use crate::attribution::{Engine, forward_operations, memory};
 use crate::features::build::BuildError;
@@ -7,33 +7,33 @@ use crate::features::build::run::{Options, n_features};
 use crate::features::build::selection::Selection;
 use crate::features::build::tally::{Keeping, LayerTally, Sample, Tally};
 
-/// Bytes of a token's text, of natural language with the vocabularies in use.
+/// Bytes of a token's text, of natural language with common vocabularies.
 const TOKEN: u64 = 4;
 
-/// Bins in which a feature fires, of many.
+/// Number of bins in which a feature fires, of many.
 const BINS_IN_USE: usize = 16;
 
-/// Of a context's tokens, the share on which its feature fires, of features that fire often.
+/// Share of a context's tokens on which its feature fires, one in this many, of features that fire often.
 const FIRING: usize = 4;
 
-/// What gathering takes, as far as sizes tell.
+/// Memory and work of gathering, estimated from sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// Tokens of the corpus.
+    /// Number of tokens of the corpus.
     pub tokens: u64,
-    /// The most bytes of memory, the weights left out, if every feature fires often.
+    /// Peak memory in bytes, without the weights, if every feature fires often.
     pub memory_bytes: u64,
-    /// Those of them that the contexts take, which a merge holds twice.
+    /// Part of it that the contexts take, which a merge holds twice.
     pub context_bytes: u64,
-    /// Floating-point operations for all of the corpus.
+    /// Floating-point operations for the whole corpus.
     pub operations: u64,
 }
 
 impl Needs {
-    /// For a corpus of so many bytes of text.
+    /// Estimates the needs for a corpus of so many bytes of text.
     ///
     /// # Errors
-    /// The list of features names what is not there.
+    /// Fails where the list of features names some that do not exist.
     pub fn new(engine: &Engine, options: &Options, corpus_bytes: u64) -> Result<Self, BuildError> {
         let n_features = n_features(engine);
         options.selection.check(&n_features)?;

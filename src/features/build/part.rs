@@ -1,4 +1,4 @@
-//! What a run gathered so far, as a file: to go on from, and to merge with those of other shards.
+//! Saved state of a run, from which it continues and which is merged with those of other shards.
 
 use crate::array::Shard;
 use crate::features::build::BuildError;
@@ -16,51 +16,51 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How the file begins; the number is the version of its form.
+/// Magic bytes of the file; the number is the version of the format.
 const MAGIC: &[u8; 8] = b"cs-part1";
 
-/// How it begins in every version.
+/// Magic bytes that all versions share.
 const KIND: &[u8] = b"cs-part";
 
-/// The longest header.
+/// Bytes of the longest header.
 const MOST_HEADER: u64 = 1 << 30;
 
-/// No list is made room for beyond this before its entries are there.
+/// Most entries for which a list is allocated before they are read.
 const ROOM: usize = 1 << 16;
 
-/// Bytes hashed at a time.
+/// Number of bytes hashed at a time.
 const BUFFER: usize = 1 << 16;
 
-/// Bytes of the SHA-256 at the end, of all in front of it.
+/// Bytes of the SHA-256 at the end, of everything in front of it.
 const DIGEST: usize = 32;
 
-/// What has to be the same for two parts to go together.
+/// Settings that have to be the same for two parts to be merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// The version of this program: another one may round otherwise.
+    /// Version of this program: another one may round otherwise.
     #[serde(default)]
     pub program: String,
     /// SHA-256 of the model's and the transcoder's files.
     pub files: BTreeMap<String, String>,
-    /// What the model's weights are multiplied in.
+    /// Type in which the model's weights are multiplied.
     pub dtype: String,
-    /// Which features are looked at.
+    /// Features that are gathered.
     pub features: String,
-    /// Contexts among the strongest.
+    /// Number of contexts among the strongest.
     pub examples: usize,
-    /// Tokens of a context.
+    /// Number of tokens of a context.
     pub window: usize,
-    /// What draws those of the bins.
+    /// Seed that draws the contexts of the bins.
     pub seed: u64,
 }
 
 impl Task {
-    /// How much is kept.
+    /// Returns the numbers of contexts to keep.
     pub fn keeping(&self) -> Keeping {
         Keeping { examples: self.examples, window: self.window, seed: self.seed }
     }
 
-    /// What makes this another task than `other`, in a word or two; `None` where they are the same.
+    /// Returns what differs from `other`, in a word or two; `None` where they are the same task.
     pub fn difference(&self, other: &Self) -> Option<String> {
         match () {
             () if self.files != other.files => Some("another model or transcoder".to_owned()),
@@ -75,23 +75,22 @@ impl Task {
     }
 }
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Course {
-    /// Documents of the corpus, those of all shards, in front of the round that is under way.
+    /// Documents of the corpus, of all shards, before the current round.
     pub read: u64,
-    /// Batches of that round that were looked at.
+    /// Batches of that round that were processed.
     pub batches: u64,
-    /// Layers of the batch after these.
+    /// Layers of the next batch that were processed.
     pub layers: usize,
-    /// Documents of this shard in front of the round.
+    /// Documents of this shard before the round.
     pub documents: u64,
-    /// Tokens that were looked at.
+    /// Tokens that were processed.
     pub tokens: u64,
-    /// The sum of the SHA-256 of the documents of this shard in front of the round, as four little-endian numbers with
-    /// carry.
+    /// Sum of the SHA-256 of the documents of this shard before the round, as four little-endian numbers with carry.
     pub digest: [u64; 4],
-    /// Whether the corpus is at its end.
+    /// True at the end of the corpus.
     pub done: bool,
 }
 
@@ -114,42 +113,42 @@ impl Course {
         }
     }
 
-    /// The sum as hexadecimal digits, the highest first.
+    /// Returns the sum as hexadecimal digits, the highest first.
     pub fn hex(&self) -> String {
         self.digest.iter().rev().map(|number| format!("{number:016x}")).collect()
     }
 }
 
-/// All that a run holds.
+/// Saved state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// What it does.
+    /// Task of the run.
     pub task: Task,
-    /// Which documents.
+    /// Shard of the documents.
     pub shard: Shard,
-    /// Of which corpus.
+    /// Sources of the corpus.
     pub sources: Vec<Source>,
-    /// How far it is.
+    /// Progress of the run.
     pub course: Course,
-    /// What it gathered, by layer.
+    /// Gathered tallies, by layer.
     pub layers: Vec<LayerTally>,
 }
 
-/// What a part says of itself, without what it gathered.
+/// Header of a part, without the tallies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// What it does.
+    /// Task of the run.
     pub task: Task,
-    /// Which documents.
+    /// Shard of the documents.
     pub shard: Shard,
-    /// Of which corpus.
+    /// Sources of the corpus.
     pub sources: Vec<Source>,
-    /// How far it is.
+    /// Progress of the run.
     pub course: Course,
 }
 
 impl About {
-    /// Why two finished parts do not go together, in a word or two; `None` where they do.
+    /// Returns why two finished parts cannot be merged, in a word or two; `None` where they can.
     pub fn difference(&self, other: &Self) -> Option<String> {
         match self.task.difference(&other.task) {
             Some(what) => Some(what),
@@ -168,31 +167,31 @@ impl About {
 struct Header {
     #[serde(flatten)]
     about: About,
-    /// The features of each layer; absent for all of them.
+    /// Features of each layer; absent for all of them.
     features: Vec<Option<Vec<u32>>>,
     tallies: Vec<usize>,
 }
 
 impl Part {
-    /// What it says of itself.
+    /// Returns the header.
     pub fn about(&self) -> About {
         About { task: self.task.clone(), shard: self.shard, sources: self.sources.clone(), course: self.course.clone() }
     }
 
-    /// Reads what a part says of itself, and not whether the rest is whole.
+    /// Reads the header of a part, without checking the rest.
     ///
     /// # Errors
-    /// It cannot be read, is something else, or is damaged.
+    /// Fails where it cannot be read, is something else, or is damaged.
     pub fn read_about(path: &Path) -> Result<About, BuildError> {
         let mut file = BufReader::new(open(path)?);
         let header = magic(&mut file, path).and_then(|()| header(&mut file).map_err(|error| damaged(path, &error)))?;
         Ok(header.about)
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the part, whole or not at all.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails where the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), BuildError> {
         Ok(write_atomically(path, |out| {
             let mut out = BufWriter::with_capacity(BUFFER, Hashing { inner: out, hasher: Sha256::new() });
@@ -256,10 +255,10 @@ impl Part {
         Ok(())
     }
 
-    /// Reads one.
+    /// Reads a part.
     ///
     /// # Errors
-    /// It cannot be read, is something else, or is damaged.
+    /// Fails where it cannot be read, is something else, or is damaged.
     pub fn read(path: &Path) -> Result<Self, BuildError> {
         let mut file = open(path)?;
         let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
@@ -341,7 +340,7 @@ impl Part {
         Ok(Self { task, shard, sources, course, layers })
     }
 
-    /// Puts what another part gathered to this one; the two are of one task.
+    /// Adds the tallies of another part of the same task.
     pub fn merge(&mut self, other: Self) {
         let keeping = self.task.keeping();
         self.course.documents += other.course.documents;
@@ -354,7 +353,7 @@ impl Part {
         }
     }
 
-    /// Roughly the bytes that the contexts take.
+    /// Returns roughly the bytes that the contexts take.
     pub fn bytes(&self) -> u64 {
         let samples = || self.layers.iter().flat_map(|layer| &layer.tallies).flat_map(Tally::samples);
         // A piece is shared by all contexts that lie in it, so that each bears its part.
@@ -372,8 +371,8 @@ fn unreadable(path: &Path, error: &io::Error) -> BuildError {
     BuildError::part(path, format!("it cannot be read: {error}"))
 }
 
-/// A part that does not hold what it should. The program writes one whole or not at all, so that one that is cut off was
-/// cut off on its way.
+/// Returns the error for a damaged part. The program writes a part whole or not at all, so that a truncated one was
+/// truncated in transfer.
 fn damaged(path: &Path, error: &io::Error) -> BuildError {
     BuildError::part(
         path,
@@ -448,7 +447,7 @@ fn get(from: &mut impl Read) -> io::Result<u64> {
     Err(invalid("a number does not end"))
 }
 
-/// Hashes what passes.
+/// Reader or writer that hashes the bytes it passes.
 struct Hashing<T> {
     inner: T,
     hasher: Sha256,

@@ -1,43 +1,43 @@
-//! One forward pass over a batch of pieces, and the activations of all layers from it.
+//! Forward pass over a batch of pieces, which gives the activations of all layers.
 
 use crate::attribution::{Engine, TraceError};
 use crate::features::build::piece::{CONTEXT, Piece, ROWS};
 use crate::features::build::tally::Placed;
 use crate::job::Cancel;
-use crate::model::{Divisors, End, Hooks, MlpInput};
+use crate::model::{End, Hooks, MlpInput, NormScales};
 use crate::transcoder::FeatureInput;
 use candle_core::Tensor;
 use std::sync::Arc;
 
-/// Reads pieces with an engine.
+/// Reader of pieces with an engine.
 pub struct Reader<'a> {
     engine: &'a Engine,
-    /// Put in front of each piece.
+    /// Ids in front of each piece.
     lead: Vec<u32>,
-    /// Positions of a prompt whose activations count as zero, as in a trace.
+    /// Number of leading positions of a prompt whose activations count as zero, as in a trace.
     zeroed: usize,
-    /// Whether a layer's features are looked at.
+    /// True for each layer whose features are gathered.
     wanted: Vec<bool>,
-    /// Rows that a batch is filled up to.
+    /// Number of rows that a batch is padded to.
     rows: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader for the layers that are `wanted`, `[L]`.
+    /// Creates a reader for the layers that are `wanted`, `[L]`.
     pub fn new(engine: &'a Engine, wanted: Vec<bool>) -> Self {
         let (lead, zeroed) = engine.lead();
         Self { engine, lead, zeroed, wanted, rows: ROWS }
     }
 
-    /// A reader of batches that are not filled up, for a look at a text and no more.
+    /// Creates a reader of batches that are not padded, for a single text.
     pub fn at_a_glance(engine: &'a Engine) -> Self {
         Self { rows: 0, ..Self::new(engine, vec![true; engine.transcoder.n_layers()]) }
     }
 
-    /// The pieces of a document.
+    /// Cuts a document into pieces.
     ///
     /// # Errors
-    /// The tokenizer cannot read it.
+    /// Fails where the tokenizer cannot read it.
     pub fn pieces(&self, document: u128, text: &str) -> Result<Vec<Arc<Piece>>, TraceError> {
         let mut ids = self.engine.tokenizer.encode(text)?;
         // A document that comes with its special tokens has them once.
@@ -48,12 +48,12 @@ impl<'a> Reader<'a> {
         Ok(Piece::cut(document, &ids, room).map(Arc::new).collect())
     }
 
-    /// Rows that a piece takes.
+    /// Returns the number of rows of a piece.
     pub fn rows(&self, piece: &Piece) -> usize {
         self.lead.len() + piece.tokens.len()
     }
 
-    /// Tokens of a piece whose activations count.
+    /// Returns the number of tokens of a piece whose activations count.
     pub fn counted(&self, piece: &Piece) -> u64 {
         (piece.tokens.len() - self.uncounted(piece)) as u64
     }
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         self.zeroed.saturating_sub(self.lead.len()).min(piece.tokens.len())
     }
 
-    /// Where the tokens of each piece of a batch stand.
+    /// Returns the rows of each piece in a batch.
     pub fn place(&self, batch: &[Arc<Piece>]) -> Vec<Placed> {
         let mut end = 0;
         let place = |piece: &Arc<Piece>| {
@@ -73,12 +73,12 @@ impl<'a> Reader<'a> {
         batch.iter().map(place).collect()
     }
 
-    /// Runs the model on a batch and hands the activations `[rows, F]` of each layer that is wanted to `each`. Attention
-    /// stays within a piece; everything else is done for all rows at once, always [`ROWS`] of them, so that what comes
-    /// out for a piece does not depend on what it shares the batch with.
+    /// Runs the model on a batch and hands the activations `[rows, F]` of each wanted layer to `each`. Attention stays
+    /// within a piece; everything else is done for all rows at once, always [`ROWS`] of them, so that the result for a
+    /// piece does not depend on what it shares the batch with.
     ///
     /// # Errors
-    /// Weights cannot be read, an activation is not finite, or the work was stopped.
+    /// Fails where weights cannot be read, an activation is not finite, or the work was stopped.
     pub fn run(
         &self,
         batch: &[Arc<Piece>],
@@ -96,7 +96,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Activations of a layer's features for their input `[rows, d]`, of which `used` rows are of a piece.
+    /// Returns the activations of a layer's features for their input `[rows, d]`, of which `used` rows belong to
+    /// pieces.
     fn activations(&self, layer: usize, input: &Tensor, used: usize, cancel: &Cancel) -> Result<Vec<f32>, TraceError> {
         let transcoder = &self.engine.transcoder;
         let encoded = transcoder.encode(layer, input, cancel)?;
@@ -109,10 +110,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Encodes what the features of each layer that is wanted read.
+/// Hooks that encode the feature input of each wanted layer.
 struct Encoding<'a, Each> {
     reader: &'a Reader<'a>,
-    /// Rows that are of a piece.
+    /// Number of rows that belong to pieces.
     used: usize,
     each: Each,
     cancel: &'a Cancel,
@@ -123,7 +124,7 @@ impl<Each: FnMut(usize, Vec<f32>)> Encoding<'_, Each> {
         self.reader.engine.transcoder.input()
     }
 
-    /// Encodes what the features of a layer read, `[rows, d]`.
+    /// Encodes the feature input of a layer, `[rows, d]`.
     fn encode(&mut self, layer: usize, input: &Tensor) -> Result<(), TraceError> {
         if self.reader.wanted[layer] {
             (self.each)(layer, self.reader.activations(layer, input, self.used, self.cancel)?);
@@ -147,7 +148,7 @@ impl<Each: FnMut(usize, Vec<f32>)> Hooks for Encoding<'_, Each> {
         }
     }
 
-    fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: Divisors) -> Result<(), TraceError> {
+    fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: NormScales) -> Result<(), TraceError> {
         if self.reads() == FeatureInput::ResidPost { self.encode(layer, resid) } else { Ok(()) }
     }
 }

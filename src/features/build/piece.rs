@@ -3,37 +3,37 @@
 use crate::features::build::bins::mix;
 use sha2::{Digest, Sha256};
 
-/// Tokens of the longest piece, those in front included. What is further back than that is not attended to.
+/// Tokens of the longest piece, the leading ones included. Tokens further back are not attended to.
 pub const CONTEXT: usize = 256;
 
-/// Rows of a batch. All batches have as many, so that a piece goes through the very same operations whatever shares its
+/// Rows of a batch. All batches have as many, so that a piece goes through the same operations whatever shares its
 /// batch.
 pub const ROWS: usize = 512;
 
-/// A run of a document's tokens: what the model reads at once, behind the leading special token.
+/// Run of a document's tokens that the model reads at once, behind the leading special token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Piece {
-    /// Which document: the head of its SHA-256, so that it is the same wherever it stands in a corpus.
+    /// Identity of the document: the head of its SHA-256, so that it is the same wherever it stands in a corpus.
     pub document: u128,
-    /// Where in it, in tokens.
+    /// Start in the document, in tokens.
     pub start: u32,
-    /// What it holds.
+    /// Ids of its tokens.
     pub tokens: Vec<u32>,
 }
 
-/// A document's SHA-256.
+/// Returns a document's SHA-256.
 pub fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// The head of a digest, by which a document is known.
+/// Returns the head of a digest, which identifies a document.
 pub fn identity(digest: &[u8; 32]) -> u128 {
     let (head, _) = digest.split_at(size_of::<u128>());
     head.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 impl Piece {
-    /// The pieces of a document's tokens, none longer than `room`.
+    /// Cuts a document's tokens into pieces, none longer than `room`.
     pub fn cut(document: u128, tokens: &[u32], room: usize) -> impl Iterator<Item = Self> {
         tokens.chunks(room.max(1)).enumerate().map(move |(nth, tokens)| Self {
             document,
@@ -42,20 +42,20 @@ impl Piece {
         })
     }
 
-    /// What decides whether token `at` is among the examples of its bin: the smaller the better.
+    /// Returns the rank of token `at` among the examples of its bin: the smallest are kept.
     pub fn hash(&self, seed: u64, at: usize) -> u64 {
         let position = u64::from(self.start) + at as u64;
         let [low, high] = [self.document as u64, (self.document >> 64) as u64];
         mix(mix(mix(seed ^ low) ^ high) ^ position)
     }
 
-    /// The bytes that it takes in memory.
+    /// Returns its bytes in memory.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.tokens.len() * size_of::<u32>()
     }
 }
 
-/// Puts pieces of these `lengths` into batches of at most [`ROWS`] rows: indices, the longest pieces first.
+/// Packs pieces of these `lengths` into batches of at most [`ROWS`] rows: indices, the longest pieces first.
 pub fn pack(lengths: &[usize]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(lengths[*index]));

@@ -1,4 +1,4 @@
-//! Going through a corpus: read, cut, pack, run, tally; stopped at any moment, and gone on with later.
+//! Run over a corpus: read, cut, pack, run the model, tally; it can be stopped at any moment and continued later.
 
 use crate::array::Shard;
 use crate::attribution::{Engine, memory};
@@ -15,32 +15,32 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Bytes of text, of this shard, that are read before they are cut and packed. Fixed, so that a run that goes on packs
-/// the same batches.
+/// Bytes of text, of this shard, that are read before they are cut and packed. Fixed, so that a continued run packs the
+/// same batches.
 const ROUND: usize = 1 << 16;
 
-/// The phase in which the corpus is run through the model, counted in bytes of the corpus.
+/// Phase of running the corpus through the model, counted in bytes of the corpus.
 pub const READING: &str = "reading";
 
-/// The ending of the file that a run keeps what it gathered in.
+/// Ending of the file that a run saves its state in.
 pub const PART: &str = "part";
 
-/// What is gathered, and how.
+/// Options of gathering.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which features are looked at.
+    /// Features that are gathered.
     pub selection: Selection,
-    /// Contexts among the strongest; of each activation bin there are an eighth as many.
+    /// Number of contexts among the strongest; of each activation bin an eighth as many are kept.
     pub examples: usize,
-    /// Tokens of a context.
+    /// Number of tokens of a context.
     pub window: usize,
-    /// What draws the contexts of the bins.
+    /// Seed that draws the contexts of the bins.
     pub seed: u64,
-    /// The most memory that the program may hold, in bytes; what the system has free where it is not said.
+    /// Most memory of the program, in bytes; the system's free memory by default.
     pub memory: Option<u64>,
-    /// Which of the documents.
+    /// Shard of the documents.
     pub shard: Shard,
-    /// How often what was gathered is written down.
+    /// Time between two saves of the state.
     pub every: Duration,
 }
 
@@ -58,35 +58,35 @@ impl Default for Options {
     }
 }
 
-/// How a run stands.
+/// Progress of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Whether it was just written down.
+    /// True where the state was just saved.
     pub is_saved: bool,
-    /// Documents of this shard, the round that is under way left out.
+    /// Number of documents of this shard, without the current round.
     pub documents: u64,
-    /// Tokens.
+    /// Number of tokens.
     pub tokens: u64,
-    /// Tokens of earlier runs among them.
+    /// Number of those that earlier runs processed.
     pub tokens_before: u64,
     /// Tokens a second since the run began.
     pub rate: f64,
-    /// Until the corpus is at its end; not known of stdin.
+    /// Time until the end of the corpus; not known of stdin.
     pub left: Option<Duration>,
 }
 
-/// What is gathered from a corpus, and what was left out of it.
+/// Tallies of a corpus, and the lines left out of it.
 #[derive(Debug)]
 pub struct Gathered {
-    /// The tallies.
+    /// Gathered tallies.
     pub part: Part,
     /// Lines that held no document.
     pub left_out: LeftOut,
-    /// Whether all of it was there from an earlier run.
+    /// True where an earlier run had gathered everything.
     pub was_there: bool,
 }
 
-/// The file in `out` that a run keeps what it gathered in.
+/// Returns the file in `out` that a run saves its state in.
 pub fn part_path(out: &Path, shard: Shard) -> PathBuf {
     out.join(match shard {
         Shard::WHOLE => "whole.part".to_owned(),
@@ -94,7 +94,7 @@ pub fn part_path(out: &Path, shard: Shard) -> PathBuf {
     })
 }
 
-/// What is done with an engine under these options.
+/// Returns the task of an engine under these options.
 pub fn task(engine: &Engine, options: &Options) -> Task {
     Task {
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -107,18 +107,18 @@ pub fn task(engine: &Engine, options: &Options) -> Task {
     }
 }
 
-/// Features of each layer.
+/// Returns the number of features of each layer.
 pub fn n_features(engine: &Engine) -> Vec<usize> {
     (0..engine.transcoder.n_layers()).map(|layer| engine.transcoder.n_features(layer)).collect()
 }
 
-/// Runs the model over the corpus and gathers what its features fire on, in the file [`part_path`] of the folder `out`; a
-/// run that was stopped is gone on with there. `tell` hears of
-/// it after every batch, and whenever the file is written.
+/// Runs the model over the corpus and gathers the contexts of its features, in the file [`part_path`] of the folder
+/// `out`; a run that was stopped is continued from it. `tell` is called after every batch, and whenever the file is
+/// written.
 ///
 /// # Errors
-/// The corpus, the weights or the file cannot be read or written, memory does not suffice, what is there was made from
-/// something else, or the work was stopped.
+/// Fails where the corpus, the weights or the file cannot be read or written, memory does not suffice, the file there
+/// is of another task, or the work was stopped.
 pub fn gather(
     engine: &Engine,
     corpus: &Corpus,
@@ -164,7 +164,7 @@ pub fn gather(
     Ok(Gathered { part: run.part, left_out: run.documents.left_out, was_there: false })
 }
 
-/// What was kept, where it is of the same task as what would be begun.
+/// Returns the saved state, where it is of the same task as a fresh one.
 fn gone_on(kept: Part, fresh: &Part) -> Result<Part, String> {
     let differs = match kept.task.difference(&fresh.task) {
         Some(what) => what,
@@ -175,7 +175,7 @@ fn gone_on(kept: Part, fresh: &Part) -> Result<Part, String> {
     Err(format!("a run with {differs} left it; remove it, or give another --out"))
 }
 
-/// The memory that may be held, in bytes, where what is needed in any case fits.
+/// Returns the allowed memory in bytes, where the least need fits into it.
 fn limit(options: &Options, n_features: &[usize]) -> Result<u64, BuildError> {
     let limit = options.memory.or_else(memory::most).unwrap_or(u64::MAX);
     let widest = n_features.iter().max().copied().unwrap_or_default();
@@ -185,7 +185,7 @@ fn limit(options: &Options, n_features: &[usize]) -> Result<u64, BuildError> {
     if needed > limit { Err(BuildError::Memory { needed, limit, kept: false }) } else { Ok(limit) }
 }
 
-/// A run under way.
+/// Run in progress.
 struct Run<'a, Tell> {
     part: Part,
     path: PathBuf,
@@ -193,19 +193,19 @@ struct Run<'a, Tell> {
     documents: Documents<'a>,
     /// Bytes of the corpus.
     total: u64,
-    /// Those of them that were passed over, being looked at by earlier runs.
+    /// Bytes of it that were skipped, since earlier runs processed them.
     skipped: u64,
     limit: u64,
     begun: Instant,
     saved: Instant,
-    /// Tokens that were there from earlier runs.
+    /// Tokens of earlier runs.
     had: u64,
     tell: Tell,
     monitor: &'a Monitor,
 }
 
 impl<Tell: FnMut(&Report)> Run<'_, Tell> {
-    /// Passes over the documents that an earlier run looked at.
+    /// Skips the documents that an earlier run processed.
     fn skip(&mut self) -> Result<(), BuildError> {
         let changed = |path: &Path| BuildError::part(path, "the corpus is no longer the one that it was made from");
         let mut seen = Course::default();
@@ -222,7 +222,7 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
         if seen.digest == self.part.course.digest { Ok(()) } else { Err(changed(&self.path)) }
     }
 
-    /// Whether the work should go on; what was gathered is kept where not.
+    /// Fails where the work was stopped, saving the state.
     fn check(&mut self) -> Result<(), BuildError> {
         match self.monitor.report(READING, self.documents.bytes(), self.total) {
             Ok(()) => Ok(()),
@@ -230,7 +230,7 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
         }
     }
 
-    /// Keeps what was gathered, also of a batch in its midst.
+    /// Saves the state, also in the middle of a batch.
     fn stopped(&mut self) -> BuildError {
         let Course { documents, tokens, .. } = self.part.course;
         match self.save() {
@@ -239,7 +239,7 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
         }
     }
 
-    /// Reads as many documents as make a round and runs them through the model. Nothing is left where it says no.
+    /// Reads the documents of a round and runs them through the model. Returns false at the end of the corpus.
     fn round(&mut self, every: Duration) -> Result<bool, BuildError> {
         let mut texts = Vec::new();
         let (mut read, mut bytes) = (self.part.course.read, 0);
@@ -274,7 +274,7 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
         Ok(bytes >= ROUND)
     }
 
-    /// Runs one batch through the model and adds what its features do to the tallies.
+    /// Runs one batch through the model and adds its activations to the tallies.
     fn batch(&mut self, batch: &[Arc<Piece>]) -> Result<(), BuildError> {
         let placed = self.reader.place(batch);
         let Part { task, course, layers, .. } = &mut self.part;

@@ -1,26 +1,26 @@
-//! Which features are looked at.
+//! Selection of features.
 
 use crate::features::build::BuildError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-/// All features, or some. Written `all`, or as a list of layers and of features in layers, ranges with both ends:
-/// `2,4..6,0:17,0:20..29`.
+/// Selection of all features, or some. Written `all`, or as a list of layers and of features in layers, ranges with
+/// both ends: `2,4..6,0:17,0:20..29`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection(Option<BTreeMap<usize, Features>>);
 
 /// Features of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Features {
-    /// Every one.
+    /// Every feature.
     All,
-    /// These.
+    /// These features.
     Some(BTreeSet<u32>),
 }
 
 impl Features {
-    /// Whether a feature is among them.
+    /// Returns true where a feature is among them.
     pub fn has(&self, feature: usize) -> bool {
         match self {
             Self::All => true,
@@ -33,7 +33,7 @@ impl Selection {
     /// Every feature.
     pub const ALL: Self = Self(None);
 
-    /// The features of a layer that are looked at, of `n`; `None` for none of them.
+    /// Returns the selected features of a layer; `None` for none of them.
     pub fn of_layer(&self, layer: usize) -> Option<&Features> {
         match &self.0 {
             None => Some(&Features::All),
@@ -41,10 +41,10 @@ impl Selection {
         }
     }
 
-    /// Whether a transcoder has what is selected.
+    /// Checks that a transcoder has what is selected.
     ///
     /// # Errors
-    /// A layer or a feature is not there.
+    /// Fails where a layer or a feature does not exist.
     pub fn check(&self, n_features: &[usize]) -> Result<(), BuildError> {
         for (layer, features) in self.0.iter().flatten() {
             let Some(n) = n_features.get(*layer) else {
@@ -93,7 +93,7 @@ impl FromStr for Selection {
     }
 }
 
-/// `3` or `3..9`, both ends included; of at most so many numbers that a slip of the finger does not fill the memory.
+/// Reads `3` or `3..9`, both ends included; of limited length, so that a typing error does not fill the memory.
 fn range(text: &str) -> Option<(u32, u32)> {
     const MOST: u32 = 1 << 24;
     let number = |text: &str| text.trim().parse::<u32>().ok();

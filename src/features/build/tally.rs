@@ -1,5 +1,5 @@
-//! What is gathered about features. Two tallies merge into what one would have gathered of both corpora: counts are
-//! integers, and lists keep the first few of a set under an order in which no two differ and compare equal.
+//! Tallies of features. Two tallies merge into that of both corpora: counts are integers, and lists keep the first few
+//! of a set under a total order.
 
 use crate::features::build::bins::{self, BINS};
 use crate::features::build::piece::Piece;
@@ -9,31 +9,31 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How many contexts are kept for each that is shown, so that some can be dropped as near-duplicates.
+/// Number of contexts kept for each one shown, so that near-duplicates can be dropped.
 const SPARE: usize = 2;
 
-/// Contexts of a bin for this many among the strongest.
+/// Number of strongest contexts for each context of a bin.
 const STRONGEST_A_BIN: usize = 8;
 
-/// Features that one thread looks at together.
+/// Number of features that one thread processes together.
 const TOGETHER: usize = 512;
 
-/// A token on which a feature fires, and the window around it.
+/// Token on which a feature fires, and the window around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Where it was read.
+    /// Piece that holds the token.
     pub piece: Arc<Piece>,
-    /// Which token of the piece.
+    /// Index of the token in the piece.
     pub at: u16,
-    /// The activation there.
+    /// Activation at the token.
     pub activation: f32,
-    /// [`Piece::hash`] of it.
+    /// [`Piece::hash`] of the token.
     pub hash: u64,
-    /// The tokens of the window on which the feature fires, and how strongly.
+    /// Tokens of the window on which the feature fires, with their activations.
     pub around: Box<[(u16, f32)]>,
 }
 
-/// What a list is ordered by.
+/// Sort key of a list.
 #[derive(Clone, Copy, Debug)]
 struct Key {
     activation: f32,
@@ -50,18 +50,18 @@ impl Sample {
 }
 
 impl Key {
-    /// By hash, then by place.
+    /// Compares by hash, then by place.
     fn drawn(&self, other: &Self) -> Ordering {
         (self.hash, self.document, self.position).cmp(&(other.hash, other.document, other.position))
     }
 
-    /// The strongest first.
+    /// Compares by activation, the strongest first.
     fn strongest(&self, other: &Self) -> Ordering {
         other.activation.total_cmp(&self.activation).then_with(|| self.drawn(other))
     }
 }
 
-/// Keeps the first `most` of a list under an order; one that is there already is not kept twice.
+/// Keeps the first `most` of a list under an order; a sample that is in it already is not added.
 fn keep(
     list: &mut Vec<Sample>,
     most: usize,
@@ -78,58 +78,58 @@ fn keep(
     }
 }
 
-/// The activations of a feature in one bin.
+/// Activations of a feature in one bin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bin {
-    /// Which of [`bins::lower_ends`].
+    /// Index in [`bins::lower_ends`].
     pub index: u8,
-    /// How many there were.
+    /// Number of activations.
     pub count: u64,
-    /// Those drawn, by hash.
+    /// Drawn samples, by hash.
     pub samples: Vec<Sample>,
 }
 
-/// What is known of one feature.
+/// Tally of one feature.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// On how many tokens it fires.
+    /// Number of tokens on which it fires.
     pub count: u64,
-    /// The strongest activation; nothing where it never fires.
+    /// Largest activation; `None` where it never fires.
     pub max: Option<f32>,
-    /// The strongest of each piece, the strongest first.
+    /// Strongest sample of each piece, the strongest first.
     pub top: Vec<Sample>,
-    /// By bin, ascending; those that are not empty.
+    /// Bins that are not empty, ascending.
     pub bins: Vec<Bin>,
 }
 
-/// How much is kept.
+/// Numbers of contexts to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeping {
-    /// Contexts shown among the strongest.
+    /// Number of contexts shown among the strongest.
     pub examples: usize,
-    /// Tokens of a context.
+    /// Number of tokens of a context.
     pub window: usize,
-    /// What draws those of the bins.
+    /// Seed that draws the contexts of the bins.
     pub seed: u64,
 }
 
 impl Keeping {
-    /// Contexts kept among the strongest.
+    /// Returns the number of contexts kept among the strongest.
     pub fn top(&self) -> usize {
         SPARE * self.examples
     }
 
-    /// Contexts of a bin that are shown.
+    /// Returns the number of contexts of a bin that are shown.
     pub fn shown_of_bin(&self) -> usize {
         self.examples.div_ceil(STRONGEST_A_BIN)
     }
 
-    /// Contexts kept of a bin.
+    /// Returns the number of contexts kept of a bin.
     pub fn of_bin(&self) -> usize {
         SPARE * self.shown_of_bin()
     }
 
-    /// The window around token `at` of a piece of `length` tokens.
+    /// Returns the window around token `at` of a piece of `length` tokens.
     pub fn around(&self, at: usize, length: usize) -> Range<usize> {
         let start = at.saturating_sub(self.window / 2).min(length.saturating_sub(self.window));
         start..length.min(start + self.window)
@@ -145,7 +145,7 @@ impl Tally {
         &mut self.bins[place]
     }
 
-    /// Puts what another gathered to this one.
+    /// Adds another tally of the same feature.
     pub fn merge(&mut self, other: Self, keeping: &Keeping) {
         self.count += other.count;
         self.max = match (self.max, other.max) {
@@ -164,34 +164,34 @@ impl Tally {
         }
     }
 
-    /// Every context that is kept.
+    /// Returns every context that is kept.
     pub fn samples(&self) -> impl Iterator<Item = &Sample> {
         self.top.iter().chain(self.bins.iter().flat_map(|bin| &bin.samples))
     }
 }
 
-/// A piece within a batch.
+/// Piece within a batch.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// The piece.
+    /// Piece.
     pub piece: Arc<Piece>,
-    /// The row of its first token.
+    /// Row of its first token.
     pub first: usize,
-    /// The first of its tokens whose activations count.
+    /// Index of the first of its tokens whose activations count.
     pub counted_from: usize,
 }
 
-/// The tallies of a layer.
+/// Tallies of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerTally {
-    /// The features, ascending; `None` for all of them.
+    /// Features, ascending; `None` for all of them.
     pub features: Option<Vec<u32>>,
-    /// One for each.
+    /// Tally of each feature.
     pub tallies: Vec<Tally>,
 }
 
 impl LayerTally {
-    /// Nothing yet, of the selected ones of each layer's features.
+    /// Creates empty tallies of the selected features of each layer.
     pub fn empty(selection: &Selection, n_features: &[usize]) -> Vec<Self> {
         let layer = |(layer, n): (usize, &usize)| {
             let features = match selection.of_layer(layer) {
@@ -205,7 +205,7 @@ impl LayerTally {
         n_features.iter().enumerate().map(layer).collect()
     }
 
-    /// Which feature the tally at `slot` is about.
+    /// Returns the feature of the tally at `slot`.
     pub fn feature(&self, slot: usize) -> usize {
         self.features.as_ref().map_or(slot, |features| features[slot] as usize)
     }
@@ -233,7 +233,7 @@ impl LayerTally {
         });
     }
 
-    /// Roughly the bytes that the contexts take, pieces left out.
+    /// Returns roughly the bytes that the contexts take, without pieces.
     pub fn bytes(&self) -> usize {
         let sample = |sample: &Sample| size_of::<Sample>() + size_of_val(&*sample.around);
         let tally = |tally: &Tally| {
@@ -244,14 +244,14 @@ impl LayerTally {
     }
 }
 
-/// The columns of a chunk of features.
+/// Columns of a chunk of features.
 #[derive(Clone, Copy)]
 enum Columns<'a> {
     From(usize),
     Some(&'a [u32]),
 }
 
-/// A batch's activations of a layer.
+/// Activations of a batch in a layer.
 struct Seen<'a> {
     activations: &'a [f32],
     width: usize,
@@ -259,12 +259,12 @@ struct Seen<'a> {
     keeping: &'a Keeping,
 }
 
-/// The tokens of a piece on which one feature fires, and how strongly.
+/// Tokens of a piece on which one feature fires, with its activations.
 type Fired = Vec<(u16, f32)>;
 
 impl Seen<'_> {
-    /// Adds those of one piece to the tallies of the features in `columns`. `fired`, a list for each of them, is empty
-    /// before and after.
+    /// Adds one piece's activations to the tallies of the features in `columns`. `fired`, a list for each of them, is
+    /// empty before and after.
     fn add(&self, placed: &Placed, hashes: &[u64], columns: Columns<'_>, tallies: &mut [Tally], fired: &mut [Fired]) {
         // Activations lie by token and few are not 0: they are sorted by feature first.
         let mut firing = Vec::new();
@@ -293,7 +293,7 @@ impl Seen<'_> {
         }
     }
 
-    /// Adds one feature's to its tally.
+    /// Adds one feature's activations to its tally.
     fn add_fired(&self, placed: &Placed, hashes: &[u64], fired: &Fired, tally: &mut Tally) {
         let key = |(at, activation): (u16, f32)| Key {
             activation,
@@ -325,7 +325,7 @@ impl Seen<'_> {
     }
 }
 
-/// How many of a layer's features belong to the chunk that begins at `from`.
+/// Returns how many of a layer's features belong to the chunk that begins at `from`.
 fn tallies_in(from: usize, width: usize) -> usize {
     TOGETHER.min(width - from)
 }

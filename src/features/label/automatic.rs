@@ -1,29 +1,29 @@
-//! A feature's name from its contexts: what they share, or nothing.
+//! Label of a feature made from its contexts: what they share, or nothing.
 //!
-//! What a feature fires on goes first: the few tokens on which its contexts peak, where these say something. Then what it
-//! writes: the token that it promotes most, where that stands out and follows in the contexts. Then what else all of
-//! them share: what follows, the words that lead to the peak, or that all of it are numbers. A token that says nothing
-//! by itself, such as `is`, `.` or `<eos>`, is never a name.
+//! First come the few tokens on which its contexts peak, where these say something; then the token that it promotes
+//! most, where that stands out and follows in the contexts; then what else all contexts share: what follows, the words
+//! that lead to the peak, or that all of it are numbers. A token that says nothing by itself, such as `is`, `.` or
+//! `<eos>`, is never a label.
 
 use super::words::{Tally, bare, begins_word, is_break, is_number, is_silent, same};
 use crate::features::{Dashboard, Example};
 
-/// Contexts that are looked at: the strongest ones say most.
+/// Number of contexts that are used: the strongest ones say most.
 const LOOKED_AT: usize = 20;
-/// Tokens before the peak that a name holds at most.
+/// Most tokens before the peak in a label.
 const LONGEST: usize = 3;
-/// Pieces of a word that are put together.
+/// Most pieces of a word that are joined.
 const PIECES: usize = 6;
-/// What most contexts are: of all of them, so many in so many.
+/// Share of all contexts that counts as most of them.
 const MOST: (usize, usize) = (3, 4);
-/// The same where several tokens are named.
+/// Share that counts as most contexts where several tokens are named.
 const MANY: (usize, usize) = (2, 3);
 
-/// A context, and where it peaks.
+/// Context with its peak.
 struct Context<'a> {
     tokens: &'a [String],
     at: usize,
-    /// The token of the peak with the pieces before it that are of the same word, and where that begins.
+    /// Token of the peak joined with the pieces of the same word before it, and the index where that begins.
     word: String,
     start: usize,
 }
@@ -48,14 +48,14 @@ impl<'a> Context<'a> {
         self.tokens.get(self.at + 1).map(String::as_str)
     }
 
-    /// The token `back` places before the word of the peak.
+    /// Returns the token `back` places before the word of the peak.
     fn before(&self, back: usize) -> Option<&'a str> {
         self.start.checked_sub(back).map(|at| self.tokens[at].as_str())
     }
 }
 
-/// A name made from a dashboard's contexts; `None` where they share nothing that says something, or where there are not
-/// two of them.
+/// Makes a label from a dashboard's contexts; `None` where they share nothing that says something, or where there are
+/// not two of them.
 pub(super) fn name(dashboard: &Dashboard) -> Option<String> {
     let spacer = dashboard.spacer();
     let distinct = dashboard.examples().filter(|example| !example.repeated);
@@ -82,17 +82,17 @@ pub(super) fn name(dashboard: &Dashboard) -> Option<String> {
         .or_else(|| listed("after ", Tally::of(contexts.iter().map(|it| it.before(1).unwrap_or_default())).few(MOST)))
 }
 
-/// The contexts that peak on a word.
+/// Returns the contexts that peak on a word.
 fn of<'a, 'b>(contexts: &'b [Context<'a>], word: &str) -> Vec<&'b Context<'a>> {
     contexts.iter().filter(|context| same(&context.word, word)).collect()
 }
 
-/// Whether `count` of `all` are most of them.
+/// Returns true where `count` of `all` are most of them.
 fn is_most(count: usize, all: usize) -> bool {
     MOST.1 * count >= MOST.0 * all
 }
 
-/// The few tokens on which most contexts peak. A single one is shown within the words that always lead to it.
+/// Names the few tokens on which most contexts peak. A single one is shown within the words that always lead to it.
 fn fires_on(contexts: &[Context<'_>], peaks: &Tally<'_>, spacer: &str) -> Option<String> {
     let few = peaks.few(MANY).filter(|few| !few.iter().any(|token| is_silent(token)))?;
     let [only] = few[..] else { return listed("", Some(few)) };
@@ -102,9 +102,8 @@ fn fires_on(contexts: &[Context<'_>], peaks: &Tally<'_>, spacer: &str) -> Option
     })
 }
 
-/// The token that the feature promotes most, where it stands out from the others and follows in the contexts: by half
-/// where it follows in half of them, by a tenth where in most. Where a file does not say by how much tokens are
-/// promoted, it has to follow in most.
+/// Names the token that the feature promotes most, where it stands out from the others and follows in the contexts: by
+/// half where it follows in half of them, by a tenth where in most. Without known effects, it has to follow in most.
 fn says(dashboard: &Dashboard, after: &Tally<'_>, n_contexts: usize) -> Option<String> {
     let first = dashboard.promoted.first()?;
     let (next, count) = after.most().filter(|(next, _)| same(next, first) && !is_silent(next))?;
@@ -119,8 +118,8 @@ fn says(dashboard: &Dashboard, after: &Tally<'_>, n_contexts: usize) -> Option<S
     stands_out.then(|| format!("say {}", bare(next)))
 }
 
-/// The tokens that lead to the peak in most contexts, the nearest one last, from the first that says something on;
-/// none of them divides sentences.
+/// Returns the tokens that lead to the peak in most contexts, the nearest one last, from the first that says something
+/// on; none of them divides sentences.
 fn lead<'a>(contexts: &[&Context<'a>]) -> Option<Vec<&'a str>> {
     let mut along: Vec<&Context<'a>> = contexts.to_vec();
     let mut run = Vec::new();
@@ -140,21 +139,21 @@ fn lead<'a>(contexts: &[&Context<'a>]) -> Option<Vec<&'a str>> {
     (!run.is_empty()).then_some(run)
 }
 
-/// Tokens that follow each other, as they are read.
+/// Joins consecutive tokens as they are read.
 fn joined(lead: &[&str], peak: Option<&str>, spacer: &str) -> String {
     let tokens: Vec<&str> = lead.iter().copied().chain(peak).collect();
     let text = tokens.join(spacer).replace(['\u{2581}', '\u{120}'], " ");
     bare(&text).to_owned()
 }
 
-/// Several tokens behind a word that says where they stand; `None` where one of them says nothing.
+/// Lists several tokens behind a word for their place; `None` where one of them says nothing.
 fn listed(head: &str, tokens: Option<Vec<&str>>) -> Option<String> {
     let tokens = tokens.filter(|tokens| !tokens.iter().any(|token| is_silent(token)))?;
     let bare: Vec<&str> = tokens.into_iter().map(bare).collect();
     Some(format!("{head}{}", bare.join(", ")))
 }
 
-/// That all peaks, or all that follows, are numbers.
+/// Says that all peaks, or all tokens that follow, are numbers.
 fn numbers(contexts: &[Context<'_>], most_go_on: bool) -> Option<String> {
     if contexts.iter().all(|context| is_number(&context.word)) {
         return Some("numbers".to_owned());
@@ -169,7 +168,7 @@ mod tests {
     use crate::features::Quantile;
     use proptest::prelude::*;
 
-    /// Contexts with the token on which each peaks, and what is promoted by how much.
+    /// Makes a dashboard of contexts with the index of each peak, and of promoted tokens with their effects.
     fn dashboard(contexts: &[(Vec<String>, usize)], promoted: &[(&str, f32)]) -> Dashboard {
         let example = |(tokens, peak): &(Vec<String>, usize)| Example {
             tokens: tokens.clone(),
@@ -183,7 +182,7 @@ mod tests {
         Dashboard { quantiles, promoted: tokens, promoted_by: by, ..Dashboard::default() }
     }
 
-    /// Contexts of words; the one in brackets is the peak. An amount of 0 is not known.
+    /// Labels contexts of words; the one in brackets is the peak. An effect of 0 counts as unknown.
     fn named(contexts: &[&str], promoted: &[(&str, f32)]) -> Option<String> {
         let context = |text: &&str| {
             let peak = text.split(' ').position(|word| word.starts_with('[')).unwrap();
@@ -261,8 +260,8 @@ mod tests {
     }
 
     proptest! {
-        /// A name holds what stands in the contexts, of which something says something, and spaces, case of repeats and
-        /// what is repeated change nothing of it.
+        /// Checks that a label consists of tokens of the contexts, one of which says something, and that spaces, case
+        /// of repeats and repeated contexts do not change it.
         #[test]
         fn a_name_is_made_of_the_contexts(contexts in proptest::collection::vec(context(), 0..9), first in 0usize..9) {
             let promoted = [(WORDS[first], 1.0), (WORDS[(first + 1) % 9], 0.5)];

@@ -1,4 +1,4 @@
-//! What a feature is called, by whom, and a name made from its contexts where nobody has given one.
+//! Labels of features and their origins, and labels made from contexts where nobody has given one.
 
 mod automatic;
 mod words;
@@ -6,25 +6,25 @@ mod words;
 use crate::features::Dashboard;
 use std::fmt;
 
-/// What a feature is called.
+/// Label of a feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The name.
+    /// Text of the label.
     pub text: String,
-    /// Who gave it.
+    /// Origin of the label.
     pub origin: LabelOrigin,
 }
 
-/// Who called a feature so. Whatever comes earlier goes before what comes later.
+/// Origin of a label. Earlier ones take precedence over later ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LabelOrigin {
-    /// The person, in the session of the graph.
+    /// The user, in the session of the graph.
     Own,
-    /// A file of labels that the person named.
+    /// File of labels that the user named.
     File(String),
-    /// The graph's file.
+    /// File of the graph.
     Graph,
-    /// A source of dashboards that holds labels too.
+    /// Source of dashboards that holds labels too.
     Source(String),
     /// This program, from the contexts.
     Automatic,
@@ -42,12 +42,12 @@ impl fmt::Display for LabelOrigin {
 }
 
 impl Label {
-    /// The label that goes before all others.
+    /// Returns the label that takes precedence over all others.
     pub fn first(labels: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         labels.into_iter().flatten().min_by(|a, b| a.origin.cmp(&b.origin))
     }
 
-    /// A name made from the contexts: what they share. `None` where that says nothing.
+    /// Makes a label from the contexts: what they share. `None` where that says nothing.
     pub fn automatic(dashboard: &Dashboard) -> Option<Self> {
         automatic::name(dashboard).map(|text| Self { text, origin: LabelOrigin::Automatic })
     }

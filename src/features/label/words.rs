@@ -1,9 +1,9 @@
-//! Which tokens say something by themselves, and which of many are the most frequent.
+//! Classes of tokens, by whether they say something by themselves, and counts of tokens.
 
 use std::collections::HashMap;
 
-/// Words that bind others together, of the languages that models are asked in most. A feature that fires on one of them
-/// is told by what stands around it.
+/// Function words of the languages that models are asked in most. A feature that fires on one of them is described by
+/// the tokens around it.
 const FUNCTION_WORDS: &[&str] = &[
     // English
     "a", "an", "the", "this", "that", "these", "those", "is", "are", "was", "were", "be", "been", "being", "am", "has",
@@ -19,27 +19,27 @@ const FUNCTION_WORDS: &[&str] = &[
     "der", "die", "das", "den", "dem", "ein", "eine", "und", "ist", "von", "mit", "zu", "im",
 ];
 
-/// Signs that divide sentences. Those that mean something, such as `+` or `$`, are not among them.
+/// Punctuation that divides sentences. Signs that mean something, such as `+` or `$`, are not among them.
 const PUNCTUATION: &str = ".,;:!?¿¡'\"`()[]{}<>|/\\_-–—…‘’‚“”„«»·。，、；：！？（）「」";
 
-/// A token's text without the spaces around it, whichever way its tokenizer writes them.
+/// Returns a token's text without the spaces around it, however its tokenizer writes them.
 pub(super) fn bare(token: &str) -> &str {
     token.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{2581}' | '\u{120}' | '\u{10a}'))
 }
 
-/// Whether a token begins a word, where tokens bring their own spaces.
+/// Returns true where a token begins a word, if tokens include their spaces.
 pub(super) fn begins_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_whitespace() || matches!(c, '\u{2581}' | '\u{120}' | '\u{10a}'))
 }
 
-/// Whether a token says nothing by itself: white space, a mark of the tokenizer's such as `<eos>`, punctuation, a part
-/// of a character, or a function word.
+/// Returns true where a token says nothing by itself: white space, a mark of the tokenizer's such as `<eos>`,
+/// punctuation, a part of a character, or a function word.
 pub(super) fn is_silent(token: &str) -> bool {
     let text = bare(token);
     is_break(text) || FUNCTION_WORDS.contains(&text.to_lowercase().as_str())
 }
 
-/// Whether a run of words ends at a token: all of the above but a function word.
+/// Returns true where a run of words ends at a token: one that says nothing and is no function word.
 pub(super) fn is_break(token: &str) -> bool {
     let text = bare(token);
     let is_mark = text.len() > 2 && text.starts_with('<') && text.ends_with('>') && !text.contains(' ');
@@ -48,17 +48,17 @@ pub(super) fn is_break(token: &str) -> bool {
         || text.chars().all(|c| c.is_whitespace() || c.is_control() || PUNCTUATION.contains(c))
 }
 
-/// Whether a token is a number.
+/// Returns true where a token is a number.
 pub(super) fn is_number(token: &str) -> bool {
     let text = bare(token);
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// How often tokens occur, whatever their case and the spaces around them.
+/// Counts of tokens, regardless of case and the spaces around them.
 #[derive(Default)]
 pub(super) struct Tally<'a> {
     places: HashMap<String, usize>,
-    /// How often, and how it was written first.
+    /// Count of each token, and its first spelling.
     counts: Vec<(usize, &'a str)>,
     all: usize,
 }
@@ -81,17 +81,18 @@ impl<'a> Tally<'a> {
         tally
     }
 
-    /// How many were counted.
+    /// Returns the number of tokens counted.
     pub fn all(&self) -> usize {
         self.all
     }
 
-    /// The most frequent one, and how often it occurs.
+    /// Returns the most frequent token, and its count.
     pub fn most(&self) -> Option<(&'a str, usize)> {
         self.counts.first().map(|(count, token)| (*token, *count))
     }
 
-    /// The fewest that make up `share` of all, at most three, each of them a tenth of all and there twice.
+    /// Returns the fewest tokens that make up `share` of all, at most three, each of them a tenth of all and there
+    /// twice.
     pub fn few(&self, share: (usize, usize)) -> Option<Vec<&'a str>> {
         const SEVERAL: usize = 3;
         let (mut few, mut covered) = (Vec::new(), 0);
@@ -106,7 +107,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Whether two tokens are the same word.
+/// Returns true where two tokens are the same word.
 pub(super) fn same(a: &str, b: &str) -> bool {
     bare(a).to_lowercase() == bare(b).to_lowercase()
 }

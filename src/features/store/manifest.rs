@@ -1,57 +1,57 @@
-//! What a store made here says of itself, for whoever reads it without its records.
+//! Manifest of a store that this program built, for readers that do not need its records.
 
 use serde::{Deserialize, Serialize};
 
-/// The manifest's file.
+/// File name of the manifest.
 pub const MANIFEST: &str = "circuitscope.json";
 
-/// The summary's file: for each layer `l` tensors `density.{l}` and `max.{l}`, F32 `[F]`, the share of tokens on which
-/// each feature fires and its largest activation; NaN where the store does not know.
+/// File name of the summary. It has for each layer `l` tensors `density.{l}` and `max.{l}`, F32 `[F]`: the share of
+/// tokens on which each feature fires and its largest activation; NaN where the store does not have it.
 pub const SUMMARY: &str = "summary.safetensors";
 
-/// What a store holds, and how it was made. Two that were made from the same files in the same way are equal.
+/// Contents of a store, and how it was built. Two that were built from the same files in the same way are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Manifest {
-    /// The version of this form.
+    /// Version of the format.
     pub version: u32,
-    /// The transcoder: its reference, or its folder's name.
+    /// Transcoder: its reference, or its folder's name.
     pub transcoder: String,
-    /// The model, as it calls itself.
+    /// Name of the model in its configuration.
     pub model: String,
-    /// Layers, `L`.
+    /// Number of layers, `L`.
     pub n_layers: usize,
-    /// Features of each layer, `[L]`.
+    /// Number of features of each layer, `[L]`.
     pub n_features: Vec<usize>,
-    /// What the contexts were taken from; absent where it is not known, as for what was imported.
+    /// Corpus of the contexts; absent where unknown, as for an imported store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corpus: Option<CorpusFacts>,
-    /// What decided which contexts of a bin were taken.
+    /// Seed that drew the contexts of the bins.
     pub seed: u64,
-    /// Tokens of a context.
+    /// Number of tokens of a context.
     pub window: usize,
-    /// Contexts among the strongest.
+    /// Number of contexts among the strongest.
     pub examples: usize,
-    /// The lower ends of the activation bins, ascending; a histogram of this store ends in the bin that holds the
-    /// feature's maximum. Empty where bins are the writer's own.
+    /// Lower ends of the activation bins, ascending; a histogram of this store ends in the bin that holds the feature's
+    /// maximum. Empty where bins are the writer's own.
     pub bins: Vec<f32>,
-    /// Which features were looked at: `all`, or a list such as `0:3,0:17..20,2`.
+    /// Features that were gathered: `all`, or a list such as `0:3,0:17..20,2`.
     pub features: String,
 }
 
-/// A corpus.
+/// Facts of a corpus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CorpusFacts {
-    /// Documents.
+    /// Number of documents.
     pub documents: u64,
-    /// Tokens whose activations count.
+    /// Number of tokens whose activations count.
     pub tokens: u64,
-    /// The sum of all documents' SHA-256, the same in whatever order they are read.
+    /// Sum of all documents' SHA-256, the same in whatever order they are read.
     pub sha256: String,
 }
 
 impl Manifest {
-    /// The version that this program writes.
+    /// Version that this program writes.
     pub const VERSION: u32 = 1;
 }

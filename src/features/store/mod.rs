@@ -1,5 +1,5 @@
-//! A folder of dashboards in circuit-tracer's binary form: `index.json.gz`, and a `layer_{l}.bin` of records for each
-//! layer. A store made here holds a manifest and a summary besides.
+//! Folder of dashboards in circuit-tracer's binary form: `index.json.gz`, and a `layer_{l}.bin` of records for each
+//! layer. A store built by this program has a manifest and a summary besides.
 
 mod manifest;
 mod read;

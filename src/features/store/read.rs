@@ -1,10 +1,10 @@
-//! Reading a store, whoever wrote it: the index as a whole, a record by its range of bytes.
+//! Reader of stores, whoever wrote them: the index as a whole, a record by its range of bytes.
 
 use crate::features::inflate::inflate;
 use crate::features::record;
 use crate::features::store::{INDEX, MANIFEST, Manifest, SUMMARY};
 use crate::features::{Dashboard, FeatureError, Sizes};
-use crate::hub::{Blob, Place, is_inside};
+use crate::hub::{Blob, FileSource, is_inside};
 use crate::ids::{FeatureId, Layer};
 use crate::untrusted::{excerpt, json_fault, safetensors_fault};
 use safetensors::{Dtype, SafeTensors};
@@ -12,42 +12,42 @@ use serde::Deserialize;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The largest record, packed and unpacked: some twenty times the largest that is in use. What is made of its JSON takes
-/// some thirty times as much.
+/// Bytes of the largest record, compressed or not: some twenty times the largest in use. Its parsed JSON takes some
+/// thirty times as much.
 const MOST_RECORD: usize = 8 << 20;
-/// The largest unpacked index where it is not known how many features there are.
+/// Bytes of the largest unpacked index where the number of features is not known.
 const MOST_INDEX: usize = 512 << 20;
-/// How much larger than packed it is at most, beyond what is small anyway.
+/// Largest ratio of unpacked to compressed index, beyond what is small anyway.
 const MOST_EXPANSION: usize = 50;
 const SMALL_INDEX: usize = 16 << 20;
-/// What an offset, its comma and its white space take in an index.
+/// Bytes of an offset, its comma and its white space in an index.
 const OFFSET: usize = 64;
-/// The largest manifest.
+/// Bytes of the largest manifest.
 const MOST_MANIFEST: u64 = 1 << 24;
 
-/// A folder of dashboards in circuit-tracer's binary form.
+/// Folder of dashboards in circuit-tracer's binary form.
 #[derive(Debug)]
 pub struct Store {
-    place: Place,
+    place: FileSource,
     prefix: String,
     index: Index,
     manifest: Option<Manifest>,
     summary: Option<Summary>,
 }
 
-/// Where records lie, by layer.
+/// Places of records, by layer.
 #[derive(Debug)]
 pub struct Index(Vec<Records>);
 
-/// A layer's records.
+/// Records of a layer.
 #[derive(Debug, Default)]
 struct Records {
     file: String,
-    /// Ascending, `[F + 1]`.
+    /// Offsets, ascending, `[F + 1]`.
     offsets: Vec<u64>,
 }
 
-/// An entry of an index; a writer may leave a layer out by leaving it empty.
+/// Entry of an index; a writer may leave a layer out by leaving it empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Entry {
@@ -56,10 +56,10 @@ struct Entry {
 }
 
 impl Index {
-    /// Reads the bytes of `index.json.gz`, or of the same unpacked, which `file` is called.
+    /// Reads the bytes of `index.json.gz`, unpacked or not; `file` is its name in messages.
     ///
     /// # Errors
-    /// It is damaged, leads out of its folder, or is for a transcoder of other sizes.
+    /// Fails where it is damaged, leads out of its folder, or is for a transcoder of other sizes.
     pub fn read(packed: &[u8], sizes: Option<&Sizes>, file: &str) -> Result<Self, FeatureError> {
         let wrong = |what: String| FeatureError::Source { file: file.to_owned(), what };
         let known = sizes.map_or(MOST_INDEX, |sizes| (1 << 20) + OFFSET * sizes.iter().sum::<usize>());
@@ -84,12 +84,12 @@ impl Index {
         Ok(Self(records))
     }
 
-    /// Features by layer for which there is a record or a place for one.
+    /// Returns the number of features of each layer that have a place in the index.
     pub fn sizes(&self) -> Sizes {
         self.0.iter().map(|records| records.offsets.len().saturating_sub(1)).collect()
     }
 
-    /// The file and the bytes of a feature's record; `None` where there is none.
+    /// Returns the file and the byte range of a feature's record; `None` where there is none.
     pub fn record(&self, layer: Layer, feature: FeatureId) -> Option<(&str, Range<u64>)> {
         let records = self.0.get(layer.index())?;
         let (start, end) = (*records.offsets.get(feature.index())?, *records.offsets.get(feature.index() + 1)?);
@@ -97,16 +97,16 @@ impl Index {
     }
 }
 
-/// Density and maximum of every feature, so that they are known without its record.
+/// Density and maximum of every feature, known without its record.
 #[derive(Debug)]
 struct Summary {
     blob: Blob,
-    /// Where the densities of a layer lie, and where its maxima.
+    /// Byte ranges of each layer's densities and maxima.
     layers: Vec<[Range<usize>; 2]>,
 }
 
 impl Summary {
-    fn open(place: &Place, prefix: &str, sizes: &Sizes) -> Result<Option<Self>, FeatureError> {
+    fn open(place: &FileSource, prefix: &str, sizes: &Sizes) -> Result<Option<Self>, FeatureError> {
         let name = format!("{prefix}{SUMMARY}");
         let Some(blob) = place.find(&name)? else { return Ok(None) };
         let wrong = |what: String| FeatureError::Source { file: place.path(&name), what };
@@ -125,7 +125,7 @@ impl Summary {
         Ok(Some(Self { blob, layers }))
     }
 
-    /// The first or the second number of a feature; `None` where it is not known.
+    /// Returns the density (0) or the maximum (1) of a feature; `None` where it is not known.
     fn get(&self, which: usize, layer: Layer, feature: FeatureId) -> Option<f32> {
         let (values, _) = self.blob[self.layers.get(layer.index())?[which].clone()].as_chunks();
         values.get(feature.index()).map(|bytes| f32::from_le_bytes(*bytes)).filter(|value| value.is_finite())
@@ -133,12 +133,12 @@ impl Summary {
 }
 
 impl Store {
-    /// Opens the store whose files lie in `place` with `prefix` (empty, or ending in `/`) before their names; `None`
-    /// where there is none. `sizes` are the transcoder's, where they are known.
+    /// Opens the store in `place` whose file names have `prefix` (empty, or ending in `/`) in front; `None` where there
+    /// is none. `sizes` are the transcoder's, where they are known.
     ///
     /// # Errors
-    /// The index, the manifest or the summary is damaged, or the store is for another transcoder.
-    pub fn open(place: &Place, prefix: &str, sizes: Option<&Sizes>) -> Result<Option<Self>, FeatureError> {
+    /// Fails where the index, the manifest or the summary is damaged, or the store is for another transcoder.
+    pub fn open(place: &FileSource, prefix: &str, sizes: Option<&Sizes>) -> Result<Option<Self>, FeatureError> {
         let name = format!("{prefix}{INDEX}");
         let Some(packed) = place.find(&name)? else { return Ok(None) };
         let file = place.path(&name);
@@ -153,7 +153,7 @@ impl Store {
         Ok(Some(Self { place: place.clone(), prefix: prefix.to_owned(), index, manifest, summary }))
     }
 
-    /// The folder that holds it, for messages.
+    /// Returns the folder that holds it, for messages.
     pub fn path(&self) -> String {
         match self.prefix.trim_end_matches('/') {
             "" => self.place.name(),
@@ -161,35 +161,36 @@ impl Store {
         }
     }
 
-    /// Where a file of its folder lies on this machine.
+    /// Returns the path of a file of its folder on this machine.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         Some(self.place.directory_path()?.join(format!("{}{name}", self.prefix)))
     }
 
-    /// What it says of itself, where it was made here.
+    /// Returns its manifest, where it has one.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
     }
 
-    /// Where its records lie.
+    /// Returns its index.
     pub fn index(&self) -> &Index {
         &self.index
     }
 
-    /// The share of tokens on which a feature fires, where it is known without its record.
+    /// Returns the share of tokens on which a feature fires, where it is known without its record.
     pub fn density(&self, layer: Layer, feature: FeatureId) -> Option<f32> {
         self.summary.as_ref()?.get(0, layer, feature)
     }
 
-    /// A feature's largest activation, where it is known without its record.
+    /// Returns a feature's largest activation, where it is known without its record.
     pub fn maximum(&self, layer: Layer, feature: FeatureId) -> Option<f32> {
         self.summary.as_ref()?.get(1, layer, feature)
     }
 
-    /// A feature's dashboard; `None` where the store has none of it.
+    /// Returns a feature's dashboard; `None` where the store has none of it.
     ///
     /// # Errors
-    /// [`FeatureError::Record`] where the record is damaged, [`FeatureError::Place`] where its file cannot be read.
+    /// Fails with [`FeatureError::Record`] where the record is damaged, [`FeatureError::FileSource`] where its file
+    /// cannot be read.
     pub fn read(&self, layer: Layer, feature: FeatureId) -> Result<Option<Dashboard>, FeatureError> {
         let Some((file, range)) = self.index.record(layer, feature) else { return Ok(None) };
         let name = format!("{}{file}", self.prefix);
@@ -207,7 +208,7 @@ impl Store {
     }
 }
 
-fn read_manifest(place: &Place, name: &str) -> Result<Option<Manifest>, FeatureError> {
+fn read_manifest(place: &FileSource, name: &str) -> Result<Option<Manifest>, FeatureError> {
     let Some(bytes) = place.part(name, 0..MOST_MANIFEST)? else { return Ok(None) };
     let wrong = |what: String| FeatureError::Source { file: place.path(name), what };
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| wrong(json_fault(&e)))?;
@@ -218,8 +219,8 @@ fn read_manifest(place: &Place, name: &str) -> Result<Option<Manifest>, FeatureE
     Ok(Some(manifest))
 }
 
-/// What keeps a store of some sizes from being for a transcoder of others. What was imported may end before the
-/// transcoder's last feature.
+/// Returns why a store of these sizes does not fit the transcoder's; `None` where it does. An imported store may end
+/// before the transcoder's last feature.
 fn misfit(own: &Sizes, transcoder: &Sizes, is_imported: bool) -> Option<String> {
     if own.len() != transcoder.len() && !(is_imported && own.len() < transcoder.len()) {
         return Some(format!("it has {} layers, the transcoder has {}", own.len(), transcoder.len()));
@@ -229,10 +230,10 @@ fn misfit(own: &Sizes, transcoder: &Sizes, is_imported: bool) -> Option<String> 
     Some(format!("layer {layer} has {} features, the transcoder has {}", own[layer], transcoder[layer]))
 }
 
-/// Whether a record's range can be one.
+/// Checks the length of a record's range.
 ///
 /// # Errors
-/// Why not, for the end of a sentence.
+/// Describes the fault, for the end of a sentence.
 pub(in crate::features) fn check_length(range: &Range<u64>) -> Result<(), String> {
     match range.end - range.start {
         0..4 => Err("its record has no room for a length".to_owned()),
@@ -241,10 +242,10 @@ pub(in crate::features) fn check_length(range: &Range<u64>) -> Result<(), String
     }
 }
 
-/// Reads a record: the length of what follows, u32 little-endian, and JSON, packed by gzip or zlib.
+/// Reads a record: the length of what follows, u32 little-endian, and JSON, compressed by gzip or zlib.
 ///
 /// # Errors
-/// What is wrong with it, for the end of a sentence.
+/// Describes the fault, for the end of a sentence.
 pub fn unpack(bytes: &[u8]) -> Result<Dashboard, String> {
     let (length, packed) = bytes.split_first_chunk().ok_or("its record has no room for a length")?;
     let length = u32::from_le_bytes(*length) as usize;

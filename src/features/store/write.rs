@@ -1,4 +1,4 @@
-//! Writing a store. The same dashboards give the same bytes, in whatever order they come.
+//! Writer of stores. The same dashboards give the same bytes, in whatever order they come.
 
 use crate::features::Dashboard;
 use crate::features::store::{MANIFEST, Manifest, SUMMARY};
@@ -12,20 +12,20 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The index's file.
+/// File name of the index.
 pub const INDEX: &str = "index.json.gz";
 
-/// Where the records of a layer lie, an entry of the index.
+/// Places of a layer's records; an entry of the index.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerIndex {
-    /// The file beside the index.
+    /// Name of the file beside the index.
     pub filename: String,
-    /// Record `i` is `offsets[i]..offsets[i + 1]`, `[F + 1]`; nothing lies there for a feature without a dashboard.
+    /// Offsets, `[F + 1]`: record `i` is `offsets[i]..offsets[i + 1]`, empty for a feature without a dashboard.
     pub offsets: Vec<u64>,
 }
 
-/// Writes a store. Records wait in a temporary file of the folder until [`Writer::finish`] puts them in order, so that
-/// features may come in any order, and a store that stood there before stays until then.
+/// Writer of a store. Records wait in a temporary file of the folder until [`Writer::finish`] puts them in order, so
+/// that features may come in any order, and an existing store stays until then.
 #[derive(Debug)]
 pub struct Writer {
     folder: PathBuf,
@@ -35,21 +35,20 @@ pub struct Writer {
     layers: Vec<LayerRecords>,
 }
 
-/// What is known of a layer's features, `[F]` each.
+/// Records and statistics of a layer's features, `[F]` each.
 #[derive(Debug)]
 struct LayerRecords {
-    /// Where each one's record begins in the spool, and how long it is.
+    /// Start and length of each record in the spool.
     at: Vec<Option<(u64, u32)>>,
     density: Vec<f32>,
     max: Vec<f32>,
 }
 
 impl Writer {
-    /// Begins a store in `folder`, which is made where it is not there, for as many layers and features as `manifest`
-    /// says.
+    /// Begins a store in `folder`, which is created if need be, for the layers and features of `manifest`.
     ///
     /// # Errors
-    /// The folder cannot be made or written.
+    /// Fails where the folder cannot be created or written.
     pub fn new(folder: &Path, manifest: Manifest) -> Result<Self, FormatError> {
         let writing = |error| FormatError::writing(folder, error);
         fs::create_dir_all(folder).map_err(writing)?;
@@ -63,19 +62,19 @@ impl Writer {
         Ok(Self { folder: folder.to_owned(), manifest, spool: BufWriter::new(spool), spooled: 0, layers })
     }
 
-    /// Adds a feature's dashboard; one that came before for the same feature is replaced.
+    /// Adds a feature's dashboard, replacing an earlier one of the same feature.
     ///
     /// # Errors
-    /// It cannot be written, or the manifest has no such feature.
+    /// Fails where it cannot be written, or the manifest has no such feature.
     pub fn push(&mut self, layer: usize, feature: usize, dashboard: &Dashboard) -> Result<(), FormatError> {
         let record = record(dashboard).map_err(|error| FormatError::writing(&self.folder, error))?;
         self.put(layer, feature, dashboard, &record)
     }
 
-    /// Adds those of several features of a layer, which are packed on all cores.
+    /// Adds the dashboards of several features of a layer, compressing them on all cores.
     ///
     /// # Errors
-    /// As [`Writer::push`].
+    /// Fails as [`Writer::push`] does.
     pub fn push_all(&mut self, layer: usize, dashboards: &[(usize, Dashboard)]) -> Result<(), FormatError> {
         let records = parallel::map(dashboards.len(), |nth| record(&dashboards[nth].1))
             .map_err(|error| FormatError::writing(&self.folder, error))?;
@@ -99,10 +98,10 @@ impl Writer {
     }
 
     /// Puts the records in order and writes the store; a file at a time, the index last, so that a store without an
-    /// index is one that was not finished.
+    /// index is unfinished.
     ///
     /// # Errors
-    /// A file cannot be written.
+    /// Fails where a file cannot be written.
     pub fn finish(self) -> Result<(), FormatError> {
         let Self { folder, manifest, spool, layers, .. } = self;
         let writing = |error: io::Error| FormatError::writing(&folder, error);
@@ -143,7 +142,7 @@ impl Writer {
     }
 }
 
-/// A record: the length of what follows, u32 little-endian, and the JSON as a zlib stream.
+/// Encodes a record: the length of what follows, u32 little-endian, and the JSON as a zlib stream.
 fn record(dashboard: &Dashboard) -> io::Result<Vec<u8>> {
     // In one piece: the encoder clears a buffer for each piece that it is given.
     let json = serde_json::to_vec(dashboard)?;
@@ -201,7 +200,7 @@ mod tests {
         assert_eq!(names, ["circuitscope.json", "index.json.gz", "layer_0.bin", "layer_1.bin", "summary.safetensors"]);
     }
 
-    /// Read as the format is described, with nothing of this program's.
+    /// Reads a record as the format is described, with no code of this program.
     #[test]
     fn a_record_lies_where_the_index_says() {
         let (folder, files) = written(&[(0, 2), (0, 0)]);

@@ -1,5 +1,5 @@
-//! Tables of nodes and edges, as RFC 4180 has them. A text that a spreadsheet would take for a formula has an apostrophe
-//! in front.
+//! Tables of nodes and edges, as RFC 4180 has them. A text that a spreadsheet would take for a formula starts with an
+//! apostrophe.
 
 use super::escape::cell;
 use super::sheet::{Sheet, harmless};
@@ -7,7 +7,8 @@ use crate::graph::{Part, Supernode};
 use crate::ids::NodeId;
 use std::io::{self, Write};
 
-/// One line a node. What is no single number for a group of several nodes is left empty; its members are listed.
+/// Writes one line a node. Columns without a single number for a group of several nodes are empty; its members are
+/// listed.
 pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let head = ["label", "layer", "position", "token", "id", "kind", "activation", "influence", "pinned", "members"];
     line(out, head.map(str::to_owned))?;
@@ -39,7 +40,7 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// One line an edge: the labels of its ends, their ids, the signed share of what flows into its target and, between
+/// Writes one line an edge: the labels of its ends, their ids, the signed share of the target's input and, between
 /// nodes, the weight itself.
 pub(super) fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let head = ["source_label", "target_label", "source", "target", "share", "weight"].map(str::to_owned);

@@ -5,8 +5,8 @@ use super::sheet::{Shape, Sheet, harmless, signed};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// Layers are ranks, tokens at the bottom. An edge's width is its share of what flows into its target; one that
-/// lowers its target is dashed and ends in a bar.
+/// Writes layers as ranks, tokens at the bottom. An edge's width is its share of the target's input; a negative one is
+/// dashed and ends in a bar.
 pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "digraph {} {{", dot(&harmless(&sheet.slug)))?;
     writeln!(
@@ -45,7 +45,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "}}")
 }
 
-/// The title, then where it is; of a group how many nodes it has.
+/// Returns the title and the place of a drawn node; of a group the number of nodes.
 fn label(sheet: &Sheet<'_>, at: usize) -> String {
     let node = &sheet.drawn.nodes[at];
     let (title, first) = (sheet.title(at), node.members[0]);

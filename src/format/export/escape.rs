@@ -1,9 +1,9 @@
-//! Texts of a graph within the grammar of each format, whatever stands in them. What goes in is clean of control
-//! characters ([`harmless`](super::sheet::harmless)) but for [`xml`], which reports of other floors use too.
+//! Escaping of a graph's texts by the grammar of each format, whatever they hold. The texts are free of control
+//! characters ([`harmless`](super::sheet::harmless)) but for [`xml`], which reports outside of this module use too.
 
 use std::fmt::Write as _;
 
-/// A text in Markdown, within a line or a cell of a table, that is nothing but text: no code, no HTML, no link.
+/// Escapes a text in Markdown, within a line or a cell of a table, so that it is plain text: no code, no HTML, no link.
 pub(crate) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = '\0';
@@ -26,7 +26,7 @@ pub(crate) fn inline(text: &str) -> String {
     out
 }
 
-/// The same where a line begins, so that it is no list, no heading, no indented code.
+/// Escapes the same at the start of a line, so that it is no list, no heading, no indented code.
 pub(crate) fn line(text: &str) -> String {
     let escaped = inline(text);
     let Some(first) = text.chars().next() else { return escaped };
@@ -45,8 +45,8 @@ pub(crate) fn line(text: &str) -> String {
     format!("&#{};{}", u32::from(first), &escaped[first.len_utf8()..])
 }
 
-/// A text in Markdown as code, so that its spaces are seen; where it cannot be code in every table, between quotation
-/// marks.
+/// Writes a text in Markdown as code, so that its spaces are seen; where it cannot be code in every table, between
+/// quotation marks.
 pub(super) fn code(text: &str) -> String {
     if text.is_empty() || text.contains(['|', '`', '\\']) {
         return format!("“{}”", inline(text));
@@ -56,18 +56,18 @@ pub(super) fn code(text: &str) -> String {
     if text.starts_with(' ') && text.ends_with(' ') && !is_blank { format!("` {text} `") } else { format!("`{text}`") }
 }
 
-/// A text between the quotation marks of graphviz's language.
+/// Escapes a text between the quotation marks of graphviz's language.
 pub(super) fn dot(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
-/// The same for a label, in which entities stand for characters.
+/// Escapes the same for a label, in which entities stand for characters.
 pub(super) fn dot_label(text: &str) -> String {
     dot(&text.replace('&', "&amp;"))
 }
 
-/// A text between quotation marks in Mermaid: everything that the language or HTML may take for its own becomes an
-/// entity, and so does what Mermaid itself writes entities with.
+/// Escapes a text between quotation marks in Mermaid: everything that the language or HTML may take for its own becomes
+/// an entity, and so do the characters of which Mermaid's own entities consist.
 pub(super) fn mermaid(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -83,7 +83,7 @@ pub(super) fn mermaid(text: &str) -> String {
     out
 }
 
-/// A text within an element or an attribute of XML; a character that XML has no place for becomes U+FFFD.
+/// Escapes a text within an element or an attribute of XML; a character that XML does not allow becomes U+FFFD.
 pub(crate) fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -99,8 +99,8 @@ pub(crate) fn xml(text: &str) -> String {
     out
 }
 
-/// A text as a cell of a table, with an apostrophe in front where a spreadsheet would take it for a formula (or where it
-/// begins with such an apostrophe itself).
+/// Writes a text as a cell of a table, behind an apostrophe where a spreadsheet would take it for a formula (or where
+/// it begins with an apostrophe itself).
 pub(super) fn cell(text: String) -> String {
     let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
     if text.trim_start_matches('\'').starts_with(formula) { format!("'{text}") } else { text }

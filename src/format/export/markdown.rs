@@ -1,4 +1,4 @@
-//! A lab note: what was traced with what, how far it can be trusted, and what the part holds.
+//! A lab note: model, transcoder and settings of the trace, its scores, and the nodes and edges of the part.
 
 use super::escape::{code, inline, line};
 use super::sheet::{Sheet, clean, harmless, quoted, signed};
@@ -81,7 +81,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     edges_table(out, sheet)
 }
 
-/// What was tried on the model.
+/// Writes the interventions.
 fn interventions_list(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let set = &sheet.edited.interventions;
     if set.list.is_empty() {

@@ -4,7 +4,7 @@ use super::escape::mermaid;
 use super::sheet::{Shape, Sheet, signed};
 use std::io::{self, Write};
 
-/// Edges carry their signed share; one that lowers its target is dotted.
+/// Writes edges with their signed share; a negative one is dotted.
 pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "flowchart BT")?;
     for at in 0..sheet.drawn.nodes.len() {

@@ -1,4 +1,4 @@
-//! Exports: a part of a graph, with a person's work on it, as a file for other programs and for papers.
+//! Exports: a part of a graph, with the user's work on it, as a file for other programs and for papers.
 
 mod csv;
 mod dot;
@@ -19,12 +19,12 @@ pub(crate) use sheet::clean;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What a graph is exported to.
+/// Format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The graph JSON of circuit-tracer and Neuronpedia.
     Json,
-    /// A link that shows the pins and groups on Neuronpedia, where the graph was uploaded there.
+    /// A link that shows the pins and groups on Neuronpedia, once the graph is uploaded there.
     Url,
     /// A graph for graphviz.
     Dot,
@@ -38,14 +38,14 @@ pub enum Format {
     CsvNodes,
     /// A table of edges.
     CsvEdges,
-    /// The interventions, as they are saved: what [`Interventions`](crate::graph::Interventions) is read from.
+    /// The interventions, in the form from which [`Interventions`](crate::graph::Interventions) are read.
     Interventions,
     /// A safetensors file with the whole adjacency matrix, scores and masks.
     Dense,
 }
 
 impl Format {
-    /// The usual ending of its files.
+    /// Returns the usual ending of its files.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Json | Self::Interventions => "json",
@@ -60,7 +60,7 @@ impl Format {
     }
 }
 
-/// The background that a figure is made for.
+/// Background that a figure is made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
     /// Paper.
@@ -70,27 +70,27 @@ pub enum Theme {
     Dark,
 }
 
-/// How a graph is exported.
+/// Options of an export.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What to.
+    /// Format to write.
     pub format: Format,
-    /// Which part of it.
+    /// Part of the graph.
     pub part: Part,
-    /// What viewers call the graph; where it is empty, what its file calls it, or what the file that is written is called.
+    /// Name of the graph in viewers; where it is empty, that in its file, or the name of the written file.
     pub slug: String,
-    /// What the features are of, where it is to be another name than the graph's file gives: Neuronpedia's own of the
+    /// `scan` of the features, where it is to differ from that of the graph's file: Neuronpedia's own name of the
     /// model.
     pub scan: Option<String>,
-    /// The colours of a figure.
+    /// Colours of a figure.
     pub theme: Theme,
 }
 
-/// Writes an export, whole or not at all. `kept` is what pruning at the thresholds of `edited` keeps.
+/// Writes an export, whole or not at all. `kept` is the part that pruning at the thresholds of `edited` keeps.
 ///
 /// # Errors
-/// [`FormatError::Unexportable`] where there is nothing to write or too much to draw; [`FormatError::DiskFull`] or
-/// [`FormatError::Write`].
+/// Fails with [`FormatError::Unexportable`] where there is nothing to write or too much to draw; with
+/// [`FormatError::DiskFull`] or [`FormatError::Write`] where it cannot be written.
 pub fn export(
     document: &Document,
     kept: &Kept,
@@ -115,7 +115,7 @@ pub fn export(
 /// Writes an export to `out`, such as stdout. As [`export`], but that dense tensors need a file.
 ///
 /// # Errors
-/// [`FormatError::Unexportable`]; the second is what `out` fails with.
+/// Fails with [`FormatError::Unexportable`]; the inner result fails where `out` does.
 ///
 /// # Examples
 /// ```
@@ -142,7 +142,7 @@ pub fn export_to(
     Ok(checked(document, kept, edited, options)?(out))
 }
 
-/// What viewers call the graph, by the options or by its file.
+/// Returns the name of the graph in viewers, by the options or by its file.
 fn slug(document: &Document, options: &Options) -> String {
     let origin = &document.origin;
     let page = origin.page.as_ref().filter(|_| options.format == Format::Url).map(|page| &page.slug);
@@ -154,10 +154,10 @@ fn unexportable(what: impl Into<String>) -> FormatError {
     FormatError::Unexportable { what: what.into() }
 }
 
-/// Writes an export.
+/// Writer of an export.
 type Writing<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
-/// What writes an export that can be written.
+/// Returns the writer of an export, where it can be written.
 fn checked<'a>(
     document: &'a Document,
     kept: &'a Kept,
@@ -204,7 +204,7 @@ fn checked<'a>(
     })
 }
 
-/// What writes a form that is made of the sheet alone.
+/// Returns the writer of a format that is made from the sheet alone.
 fn of_sheet<'a>(sheet: Sheet<'a>, write: fn(&mut dyn Write, &Sheet<'_>) -> io::Result<()>) -> Writing<'a> {
     Box::new(move |out| write(out, &sheet))
 }

@@ -1,4 +1,4 @@
-//! What is exported, in the words that all formats use.
+//! The exported part, with the texts that all formats share.
 
 use crate::graph::{
     AttributionGraph, Document, Edited, Kept, Node, NodeKind, Part, Scores, Selection, SupernodeGraph, label, scores,
@@ -9,7 +9,7 @@ use crate::untrusted::{is_hidden, shorten};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-/// A part of a graph, as it is drawn, and everything that its texts are made of.
+/// Part of a graph, as it is drawn, and everything that its texts are made of.
 pub(super) struct Sheet<'a> {
     pub document: &'a Document,
     pub kept: &'a Kept,
@@ -18,11 +18,11 @@ pub(super) struct Sheet<'a> {
     pub slug: String,
     /// Nodes and groups, and signed shares of input between them.
     pub drawn: SupernodeGraph,
-    /// What each node is called, `[N]`: its id in graph JSON, made harmless, and no two the same.
+    /// Names of the nodes, `[N]`: ids in graph JSON, made harmless, and no two the same.
     names: Vec<String>,
 }
 
-/// How a node is drawn.
+/// Shape of a drawn node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Feature,
@@ -30,7 +30,7 @@ pub(super) enum Shape {
     Token,
     Logit,
     Other,
-    /// Several nodes as one.
+    /// Group of several nodes.
     Group,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Sheet<'a> {
         self.document.graph.node(id)
     }
 
-    /// How the drawn node at `at` is drawn.
+    /// Returns the shape of the drawn node at `at`.
     pub fn shape(&self, at: usize) -> Shape {
         let drawn = &self.drawn.nodes[at];
         match drawn.group {
@@ -80,12 +80,12 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// A node's id, as all formats write it.
+    /// Returns a node's id, as all formats write it.
     pub fn name(&self, id: NodeId) -> &str {
         &self.names[id.index()]
     }
 
-    /// The id of the drawn node at `at`: of a group `supernode_` and its number.
+    /// Returns the id of the drawn node at `at`: of a group `supernode_` and its number.
     pub fn id(&self, at: usize) -> String {
         let drawn = &self.drawn.nodes[at];
         match drawn.group {
@@ -94,7 +94,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What the drawn node at `at` is called: a group by its name, a node by its label, else by what it is.
+    /// Returns the title of the drawn node at `at`: of a group its name, of a node its label, else its kind and number.
     pub fn title(&self, at: usize) -> String {
         let drawn = &self.drawn.nodes[at];
         match drawn.group {
@@ -103,7 +103,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// A node's label, else what it is.
+    /// Returns a node's label, else its kind and number.
     pub fn node_title(&self, id: NodeId) -> String {
         match self.label(id) {
             Some(label) => harmless(label),
@@ -111,13 +111,13 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What the drawn node at `at` is called and, of a lone one in a layer, where it is.
+    /// Returns the title of the drawn node at `at` and, of a lone one in a layer, its place.
     pub fn title_at(&self, at: usize) -> String {
         let drawn = &self.drawn.nodes[at];
         if drawn.group.is_some() { self.title(at) } else { self.node_title_at(drawn.members[0]) }
     }
 
-    /// What a node is called and, in a layer, where it is.
+    /// Returns a node's title and, in a layer, its place.
     pub fn node_title_at(&self, id: NodeId) -> String {
         match Shape::of(self.node(id)) {
             Shape::Token | Shape::Logit => self.node_title(id),
@@ -125,7 +125,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// The layer and the token at which a node is and, where its label is its title, its number: `L16 “Dallas” #2268`.
+    /// Returns the layer and token of a node and, where its label is its title, its number: `L16 “Dallas” #2268`.
     pub fn place(&self, id: NodeId) -> String {
         let layer = self.node(id).layer().map_or_else(String::new, |layer| format!("L{layer} "));
         let number = match &self.node(id).kind {
@@ -139,7 +139,7 @@ impl<'a> Sheet<'a> {
         label(&self.document.graph, self.edited, &self.document.labels, id).filter(|label| !label.is_empty())
     }
 
-    /// What a node is, in a few characters.
+    /// Returns a node's kind and number, in a few characters.
     pub fn what(&self, id: NodeId) -> String {
         let token = || quoted(self.document.graph.token_text(id));
         match &self.node(id).kind {
@@ -151,7 +151,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// The row that a node is drawn in: 0 for tokens, layers from 1, and one above all layers.
+    /// Returns the row that a node is drawn in: 0 for tokens, layers from 1, and one above all layers.
     pub fn row(&self, id: NodeId) -> usize {
         match self.node(id) {
             node if node.is_logit() => self.document.graph.n_layers() + 1,
@@ -159,7 +159,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What a row is called.
+    /// Returns the name of a row.
     pub fn row_name(&self, row: usize) -> String {
         match row {
             0 => "tokens".into(),
@@ -168,13 +168,13 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// A node's influence; outputs have none but where a file gives it.
+    /// Returns a node's influence; logits have none but where a file gives it.
     pub fn influence(&self, id: NodeId) -> Option<f32> {
         let is_computed = self.document.graph.is_whole();
         self.kept.influence_of(id).filter(|_| !(is_computed && self.node(id).is_logit()))
     }
 
-    /// How much is explained by the whole graph; of what is pinned, by that.
+    /// Returns the scores of the whole graph; of the pinned part, those of its subgraph.
     pub fn scores(&self) -> Scores {
         match self.part {
             Part::Pinned => subgraph_scores(&self.document.graph, &self.edited.pins),
@@ -182,7 +182,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// The name of the part.
+    /// Returns the name of the part.
     pub fn part_name(&self) -> &'static str {
         match self.part {
             Part::All => "whole graph",
@@ -192,28 +192,28 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// A probability in percent.
+/// Formats a probability in percent.
 pub(super) fn percent(share: f32) -> String {
     let share = share * 100.0;
     if share >= 10.0 || share == 0.0 { format!("{share:.0}%") } else { format!("{share:.1}%") }
 }
 
-/// A weight with its sign, which is a minus sign and no hyphen.
+/// Formats a weight with its sign, which is a minus sign and no hyphen.
 pub(super) fn signed(weight: f64) -> String {
     let decimals = if weight.abs() < 0.1 { 3 } else { 2 };
     format!("{}{:.decimals$}", if weight < 0.0 { '−' } else { '+' }, weight.abs())
 }
 
-/// A token between quotation marks, so that its spaces are seen.
+/// Puts a token between quotation marks, so that its spaces are seen.
 pub(super) fn quoted(token: &str) -> String {
     format!("“{}”", harmless(token))
 }
 
-/// What the ids of groups begin with.
+/// Start of the ids of groups.
 const GROUP: &str = "supernode_";
 
-/// Ids of nodes, `[N]`, which are texts of a file where they are foreign: made harmless, and told apart where that makes
-/// two the same or one that of a group.
+/// Returns the ids of the nodes, `[N]`. Foreign ones, which are texts of a file, are made harmless, and told apart
+/// where that makes two the same or one the id of a group.
 fn names(graph: &AttributionGraph) -> Vec<String> {
     let mut taken = HashSet::with_capacity(graph.n_nodes());
     let mut number = 0;
@@ -229,16 +229,16 @@ fn names(graph: &AttributionGraph) -> Vec<String> {
     graph.node_ids().map(name).collect()
 }
 
-/// Characters of a text that an export holds of it at most.
+/// Characters of a text in an export, at most.
 const LONGEST: usize = 500;
 
-/// [`clean`], and no longer than anybody reads.
+/// Returns the [`clean`] text, and no longer than anybody reads.
 pub(super) fn harmless(text: &str) -> String {
     clean(&shorten(text, LONGEST))
 }
 
-/// A text of a file without what a reader's program would obey, or nobody would see: control characters become their
-/// pictures, marks of direction and of no width their code points.
+/// Replaces the characters of a file's text that a reader's program would obey, or nobody would see: control characters
+/// by their pictures, marks of direction and of no width by their code points.
 pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

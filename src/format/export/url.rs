@@ -1,4 +1,4 @@
-//! The link at which Neuronpedia shows a graph, with the state of its viewer.
+//! Link to a graph on Neuronpedia, with the state of its viewer.
 
 use super::sheet::Sheet;
 use crate::format::json;
@@ -6,9 +6,9 @@ use crate::graph::Part;
 use crate::hub::GraphLink;
 use std::io::{self, Write};
 
-/// One line: the address at which Neuronpedia shows the graph of this slug with these pins, groups, labels and
+/// Writes one line: the address at which Neuronpedia shows the graph of this slug with these pins, groups, labels and
 /// threshold, once the graph is there. Where neither `scan` nor the graph's file gives Neuronpedia's name of the model,
-/// it is taken to be the model's, without who published it.
+/// it is taken to be the model's name without its organisation.
 pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) -> io::Result<()> {
     let (graph, edited) = (&sheet.document.graph, sheet.edited);
     let names: Vec<String> = graph.node_ids().map(|id| graph.node_name(id)).collect();

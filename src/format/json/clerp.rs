@@ -1,13 +1,13 @@
 //! The labels of outputs, from which their text and probability are read.
 
-/// What a label says of an output.
+/// Contents of a logit's label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Parsed<'a> {
-    /// The token's text.
+    /// Text of the token.
     pub text: &'a str,
-    /// Its probability, where the label gives it.
+    /// Probability, where the label gives it.
     pub probability: Option<f32>,
-    /// The name of the supernode that it is in, where the label gives it.
+    /// Name of the logit's supernode, where the label gives it.
     pub group: Option<&'a str>,
 }
 
@@ -19,7 +19,7 @@ pub(super) fn parse(clerp: &str) -> Parsed<'_> {
     with_group.or_else(|| output(clerp)).unwrap_or(plain)
 }
 
-/// An output in one of its spellings; `None` where it is spelled in none.
+/// Reads a logit in one of its spellings; `None` where it is spelled in none.
 fn output(label: &str) -> Option<Parsed<'_>> {
     let (front, probability) = match split_probability(label) {
         Some((front, probability)) => (front, Some(probability)),
@@ -29,7 +29,7 @@ fn output(label: &str) -> Option<Parsed<'_>> {
     Some(Parsed { text, probability, group: None })
 }
 
-/// What stands before `(p=…)`, and the number.
+/// Splits off the number in `(p=…)` from the text before it.
 fn split_probability(label: &str) -> Option<(&str, f32)> {
     let (front, number) = label.trim_end().strip_suffix(')')?.rsplit_once("(p")?;
     let number = number.trim_start().strip_prefix('=')?.trim();
@@ -42,14 +42,14 @@ fn split_probability(label: &str) -> Option<(&str, f32)> {
     probability.is_finite().then_some((front, probability))
 }
 
-/// The text between quotes after `Output`, `Logit` or the like.
+/// Returns the text between quotes after `Output`, `Logit` or the like.
 fn quoted(front: &str) -> Option<&str> {
     let lead = ["Output", "output", "Logit", "logit"].into_iter().find_map(|lead| front.strip_prefix(lead))?;
     let text = lead.strip_prefix(':').unwrap_or(lead).trim();
     ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
 }
 
-/// A name in square brackets, and the output behind it. The name may have brackets of its own, and so may the text.
+/// Reads a name in square brackets, and the logit behind it. Both the name and the text may hold brackets of their own.
 fn in_brackets(label: &str) -> Option<(&str, &str)> {
     let inner = label.strip_prefix('[')?;
     let ends = || inner.match_indices("] ").map(|(at, _)| (&inner[..at], &inner[at + 2..]));

@@ -1,4 +1,4 @@
-//! What the features of a file are known by: their numbers, and the dictionaries that they are of.
+//! Features of a file: their numbers, and their dictionaries.
 
 use super::kind::{self, Class, Layers};
 use super::node::FileNode;
@@ -7,30 +7,30 @@ use crate::graph::{FeatureNumber, FileNames, Node, NodeKind};
 use crate::ids::{FeatureId, NodeId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What has more names than this is not named by its dictionaries.
+/// Dictionaries that are told apart, at most; with more names than this, none is.
 const MOST_DICTIONARIES: usize = 8;
 
-/// The features of a file, by the places of its nodes.
+/// Features of a file, by the indices of its nodes.
 #[derive(Default)]
 pub(super) struct Features {
-    /// What each is known by; `None` where a node is no feature, or does not say which.
+    /// Identities by node; `None` where a node is no feature, or does not say which.
     known: Vec<Option<Known>>,
     dictionaries: Vec<String>,
-    /// The nodes that they became.
+    /// Nodes of the graph that were made of them, with the index in the file.
     nodes: Vec<(usize, NodeId)>,
 }
 
-/// What a feature is known by.
+/// Identity of a feature.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     dictionary: usize,
-    /// Its number in its dictionary.
+    /// Number in its dictionary.
     number: u128,
-    /// What the graph keeps it apart by; none of an attention feature, which is of no transcoder.
+    /// Id that the graph tells it apart by; none of an attention feature, which is of no transcoder.
     id: Option<FeatureId>,
 }
 
-/// A feature on its way to what it is known by.
+/// A feature whose identity is being determined.
 struct Found {
     at: usize,
     layer: u32,
@@ -40,8 +40,8 @@ struct Found {
 }
 
 impl Features {
-    /// Finds what features are known by. How numbers are written is told for transcoder features and attention features
-    /// apart, and for each dictionary.
+    /// Determines the identities of a file's features. The numbering is determined for transcoder features and
+    /// attention features apart, and for each dictionary.
     pub fn of(file: &[FileNode<'_>], layers: Layers, is_comparison: bool) -> Self {
         let dictionary_of = |node: &FileNode<'_>| -> Option<String> {
             let shape = || node.shape.as_deref().filter(|_| is_comparison);
@@ -81,19 +81,19 @@ impl Features {
         Self { known, dictionaries, nodes: Vec::new() }
     }
 
-    /// What the graph keeps the feature apart by that stands at `at` in the file.
+    /// Returns the graph's id of the feature at `at` in the file.
     pub fn id(&self, at: usize) -> Option<FeatureId> {
         self.known.get(at).copied().flatten()?.id
     }
 
-    /// Notes which node of the graph the one at `at` became.
+    /// Records the graph's node that was made of the one at `at`.
     pub fn found(&mut self, at: usize, id: NodeId) {
         if self.known.get(at).is_some_and(Option::is_some) {
             self.nodes.push((at, id));
         }
     }
 
-    /// What the file calls its nodes, of which the `ids` are known.
+    /// Returns the file's names of its nodes, with the `ids` that are given.
     pub fn called(&self, ids: HashMap<NodeId, Box<str>>, nodes: &[Node]) -> FileNames {
         let mut features = HashMap::new();
         for (at, id) in &self.nodes {
@@ -114,7 +114,8 @@ fn is_attention(node: &FileNode<'_>) -> bool {
     node.kind.as_deref() == Some(kind::ATTENTION_FEATURE)
 }
 
-/// The dictionaries in the order in which they are named, but the base model's first; none where there is only one.
+/// Returns the dictionaries in the order in which they are named, but the base model's first; none where there is only
+/// one.
 fn dictionaries(named: impl Iterator<Item = String>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for name in named {
@@ -129,8 +130,9 @@ fn dictionaries(named: impl Iterator<Item = String>) -> Vec<String> {
     if all.len() > 1 { all } else { Vec::new() }
 }
 
-/// What the graph keeps features apart by: their indices, and where those of a later dictionary are taken by an earlier
-/// one, that many more that none is. What has more bits than fit gets a number from the upper end that no other has.
+/// Returns the ids that the graph tells features apart by: their indices, and where an earlier dictionary uses those of
+/// a later one, these are shifted beyond all used ones. An index that does not fit gets an unused id from the upper
+/// end.
 fn ids(found: &[Found]) -> Vec<FeatureId> {
     let most = found.iter().map(|feature| feature.dictionary).max().unwrap_or_default();
     let mut shifts = vec![0u128; most + 1];

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A text that lies in the file, unless it has escapes.
+/// Text, borrowed from the file unless it has escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Text<'a>(pub Cow<'a, str>);
 
@@ -16,7 +16,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Takes numbers for texts too: some writers have layers and ids as numbers.
+/// Visitor that takes numbers for texts too: some writers have layers and ids as numbers.
 struct TextVisitor;
 
 impl<'de> Visitor<'de> for TextVisitor {
@@ -253,7 +253,7 @@ impl<'de> Deserialize<'de> for Loose {
     }
 }
 
-/// Reads a JSON list item by item, without keeping it.
+/// Reader of a JSON list, item by item, that does not keep it.
 pub(super) struct Each<T, F> {
     what: &'static str,
     take: F,
@@ -261,7 +261,7 @@ pub(super) struct Each<T, F> {
 }
 
 impl<T, F: FnMut(usize, T) -> Result<(), String>> Each<T, F> {
-    /// `what` is what the list is called in a message; `take` gets the items with their places in the list.
+    /// Creates the reader. `what` names the list in messages; `take` gets the items with their indices.
     pub fn new(what: &'static str, take: F) -> Self {
         Self { what, take, item: PhantomData }
     }

@@ -1,25 +1,29 @@
-//! What a node of a file is: by its `feature_type`, never by its id, whose form tells little.
+//! Kind of a file's node: by its `feature_type`, never by its id, whose form tells little.
 
 use super::clerp;
 use super::node::FileNode;
 use super::signs::Signs;
-use crate::graph::NodeKind;
+use crate::graph::{NodeKind, QkOnly};
 use crate::ids::{FeatureId, Layer, Position};
 
-/// More layers than any model has; a file that says more would have its reader draw them all.
+/// Layers of a model, at most; a file with more would have its reader draw them all.
 const MAX_LAYERS: u32 = 1_000;
 
-/// What the programs call a feature of a transcoder, per-layer ones included.
-pub(super) const FEATURE: &str = "cross layer transcoder";
-/// A feature of a sparse attention layer.
+/// `feature_type` of a transcoder feature, per-layer ones included.
+pub(super) const FEATURE: &str = QkOnly::FEATURE;
+/// `feature_type` of a feature of a sparse attention layer.
 pub(super) const ATTENTION_FEATURE: &str = "lorsa";
-/// What a transcoder misses.
-pub(super) const ERROR: &str = "mlp reconstruction error";
+/// `feature_type` of an error node.
+pub(super) const ERROR: &str = QkOnly::ERROR;
+/// A token's embedding.
+const TOKEN: &str = QkOnly::TOKEN;
+/// A head of the model of which it is told why it looked where it looked: this program's own.
+pub(super) const HEAD: &str = "attention head";
 
-/// What a node is called that does not say what it is.
+/// `feature_type` of a node that gives no kind.
 const UNKNOWN: &str = "unknown";
 
-/// Which of the kinds a node is.
+/// Class of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Class {
     Feature,
@@ -34,7 +38,7 @@ impl Class {
         match node.kind.as_deref() {
             Some(FEATURE) => Self::Feature,
             Some(ERROR) => Self::Error,
-            Some("embedding") => Self::Token,
+            Some(TOKEN) => Self::Token,
             Some("logit") => Self::Logit,
             None if node.is_logit => Self::Logit,
             _ => Self::Other,
@@ -42,7 +46,7 @@ impl Class {
     }
 }
 
-/// How a file counts layers.
+/// Numbering of layers in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layers {
     /// One number a layer.
@@ -52,8 +56,8 @@ pub(super) enum Layers {
 }
 
 impl Layers {
-    /// How these nodes count them. Two numbers a layer are those of a file that names dictionaries and has its attention at
-    /// even numbers and its MLPs at odd ones, each of them.
+    /// Returns the numbering of layers in a file. It is two numbers a layer where the file names dictionaries and has
+    /// all its attention at even numbers and all its MLPs at odd ones.
     pub fn of(nodes: &[FileNode<'_>]) -> Self {
         let fits = |node: &FileNode<'_>| {
             let wanted = match node.kind.as_deref() {
@@ -67,21 +71,21 @@ impl Layers {
         if named && nodes.iter().all(fits) { Self::Doubled } else { Self::Plain }
     }
 
-    /// The layer of a node, where it has one.
+    /// Returns the layer of a node, where it has one.
     ///
     /// # Errors
-    /// It is no layer of a model.
+    /// Fails where it is no layer of a model.
     pub fn layer(self, node: &FileNode<'_>) -> Result<Option<Layer>, String> {
         let number = layer_number(node)?;
         Ok(number.map(|number| Layer(if self == Self::Doubled { number / 2 } else { number })))
     }
 }
 
-/// The number of a node's layer as the file counts: `E` stands for the embeddings, and so does -1, which other programs
-/// have for what is above all layers.
+/// Returns the number of a node's layer as the file counts: `E` stands for the embeddings, and so does -1, which other
+/// programs have for everything above all layers.
 ///
 /// # Errors
-/// It is no layer of a model.
+/// Fails where it is no layer of a model.
 pub(super) fn layer_number(node: &FileNode<'_>) -> Result<Option<u32>, String> {
     let Some(name) = node.layer.as_deref().map(str::trim) else { return Ok(None) };
     match name.parse::<i64>() {
@@ -95,10 +99,10 @@ pub(super) fn layer_number(node: &FileNode<'_>) -> Result<Option<u32>, String> {
     }
 }
 
-/// The kind of a node. `feature` is what it is known by where it is a feature of a transcoder.
+/// Returns the kind of a node. `feature` is the graph's id of a transcoder feature.
 ///
 /// # Errors
-/// What about it makes no sense.
+/// Fails where a field makes no sense, and says which.
 pub(super) fn of(
     node: &FileNode<'_>,
     layers: Layers,
@@ -134,9 +138,9 @@ pub(super) fn of(
     })
 }
 
-/// The feature's index in its node's ids: in `{layer}_{feature}_{position}` and its like, else wherever the numbers of its
-/// layer, its own and its position stand behind each other; in `intermediate_{position}_{layer}_{feature}`; and in a
-/// `jsNodeId` `{layer}_{feature}-…`.
+/// Returns the feature's index in its node's ids: in `{layer}_{feature}_{position}` and its like, else wherever the
+/// numbers of its layer, its own and its position follow each other; in `intermediate_{position}_{layer}_{feature}`;
+/// and in a `jsNodeId` `{layer}_{feature}-…`.
 pub(super) fn index_in_ids(node: &FileNode<'_>) -> Option<u128> {
     let layer = layer_number(node).ok().flatten()?;
     let parts: Vec<&str> = node.id.split('_').collect();
@@ -154,20 +158,20 @@ pub(super) fn index_in_ids(node: &FileNode<'_>) -> Option<u128> {
     in_id.or_else(|| in_a_row(node, layer)).or_else(in_js_id)
 }
 
-/// The middle one of the last three numbers of an id, where the others are its layer and position.
+/// Returns the middle one of the last three numbers of an id, where the others are its layer and position.
 fn in_a_row(node: &FileNode<'_>, layer: u32) -> Option<u128> {
     let numbers: Vec<&str> = node.id.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).collect();
     let [.., first, index, last] = numbers[..] else { return None };
     digits(index).filter(|_| first.parse() == Ok(layer) && last.parse() == Ok(node.position))
 }
 
-/// A number of digits alone, without a sign.
+/// Reads a number of digits alone, without a sign.
 fn digits(text: &str) -> Option<u128> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// The vocabulary index of a token or a logit: in circuit-tracer's id, `E_{index}_{position}`, or in its `jsNodeId`,
-/// `E_{index}-{position}`. Other programs do not say which token it is.
+/// Returns the vocabulary index of a token or a logit: from circuit-tracer's id, `E_{index}_{position}`, or from its
+/// `jsNodeId`, `E_{index}-{position}`. Other programs do not give it.
 fn vocabulary_index(node: &FileNode<'_>, lead: char) -> Option<u32> {
     let index = |id: &str| {
         let mut parts = id.split(['_', '-']);
@@ -177,7 +181,7 @@ fn vocabulary_index(node: &FileNode<'_>, lead: char) -> Option<u32> {
     index(&node.id).or_else(|| node.js_id.as_deref().and_then(index))
 }
 
-/// The vocabulary index of a logit or, where a file does not give it, the number that its id ends in.
+/// Returns the vocabulary index of a logit or, where a file does not give it, the number that its id ends in.
 fn logit_id(node: &FileNode<'_>) -> Result<u32, String> {
     let given = node.feature.and_then(|number| u32::try_from(number).ok());
     let in_id = || match node.id.split('_').collect::<Vec<_>>()[..] {

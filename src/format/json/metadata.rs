@@ -1,4 +1,4 @@
-//! What a file says of itself, as loosely typed as the programs that write it have made it.
+//! Metadata and parameters of a file, as loosely typed as the programs that write it have made them.
 
 use super::fields::{Listed, Lists, Text, Threshold, Whole};
 use super::object::Object;
@@ -6,39 +6,39 @@ use super::source;
 use crate::graph::{Extent, Fields, Origin, Page, SourceSet};
 use serde_json::value::RawValue;
 
-/// What of the metadata is used.
+/// Metadata fields that are used.
 #[derive(Debug, Default)]
 pub(super) struct Metadata {
     pub prompt_tokens: Option<Vec<String>>,
     pub prompt: Option<String>,
-    /// EleutherAI's attribute says it.
+    /// Layers of the model, which EleutherAI's attribute gives.
     pub n_layers: Option<u32>,
-    /// This program's own: the trace was stopped early.
+    /// True where the trace was stopped early; this program's own field.
     pub partial: bool,
-    /// Whether graphs of two models are in it.
+    /// True where the file holds graphs of two models.
     pub is_comparison: bool,
     pub description: String,
-    /// Whether this program wrote the file.
+    /// True where this program wrote the file.
     pub is_own: bool,
     slug: String,
     scan: String,
     transcoders: Vec<String>,
-    /// What Neuronpedia has beside a `scan` that is its name of the model.
+    /// Transcoder set, which Neuronpedia has beside a `scan` that is its name of the model.
     transcoder_set: Option<String>,
     pruned_at: [Option<f64>; 2],
-    /// Where the field's viewers open it.
+    /// Node threshold at which the field's viewers open it.
     opens_at: Option<f64>,
     source_set: Option<SourceSet>,
     page: Option<Page>,
-    /// All of it, to be written again.
+    /// All fields, to be written again.
     pub fields: Fields,
 }
 
 impl Metadata {
-    /// What a text says; `warnings` tell of what cannot be read.
+    /// Reads the metadata; `warnings` tell of fields that cannot be read.
     ///
     /// # Errors
-    /// It is no object.
+    /// Fails where it is no object.
     pub fn of(raw: &RawValue, warnings: &mut Vec<String>) -> Result<Self, String> {
         let object = Object::of(raw).map_err(|what| format!("its metadata: {what}"))?;
         let within = |key: &str| object.raw(key).and_then(|raw| Object::of(raw).ok()).unwrap_or_default();
@@ -73,13 +73,13 @@ impl Metadata {
         })
     }
 
-    /// The node threshold at which the field's viewers open the file. What this program wrote is all shown, as it was when
-    /// it was written.
+    /// Returns the node threshold at which the field's viewers open the file; none for this program's files, which are
+    /// shown whole.
     pub fn opens_at(&self) -> Option<f64> {
         self.opens_at.filter(|_| !self.is_own)
     }
 
-    /// What the graph was made from, of which the prompt has these tokens.
+    /// Returns the origin of the graph, whose prompt has these tokens.
     pub fn origin(&self, tokens: &[String]) -> Origin {
         // Neuronpedia calls the model what circuit-tracer calls the transcoders.
         let (model, transcoder) = match &self.transcoder_set {
@@ -106,7 +106,7 @@ impl Metadata {
     }
 }
 
-/// Reads what is not vital.
+/// Reader of fields that are not vital.
 struct Reader<'w> {
     warnings: &'w mut Vec<String>,
 }
@@ -117,7 +117,7 @@ impl Reader<'_> {
         self.told(text).map(|text| text.0.into_owned())
     }
 
-    /// A list of texts, or one.
+    /// Reads a list of texts, or one text.
     fn list(&mut self, object: &Object<'_>, key: &str) -> Option<Vec<String>> {
         if let Ok(Some(one)) = object.get::<Text<'_>>(key, "a text") {
             return Some(vec![one.0.into_owned()]);
@@ -142,25 +142,25 @@ impl Reader<'_> {
     }
 }
 
-/// What a person left behind. Each is a value or, where circuit-tracer's page saved it, the text that its URL held.
+/// The user's work in `qParams`. Each field is a value or, where circuit-tracer's page saved it, the text of its URL.
 #[derive(Debug, Default)]
 pub(super) struct QParams {
     pub pinned: Vec<String>,
-    /// A name, then the members.
+    /// Supernodes: a name, then the members.
     pub supernodes: Vec<Vec<String>>,
-    /// A node or feature, then its label.
+    /// Labels: a node or feature, then its label.
     pub labels: Vec<Vec<String>>,
     pub clicked: Option<String>,
     pub pruning_threshold: Option<f64>,
-    /// This program's own: the field's viewers prune nodes only.
+    /// Edge threshold; this program's own, as the field's viewers prune nodes only.
     pub edge_threshold: Option<f64>,
     pub density_threshold: Option<f64>,
-    /// All of it, to be written again.
+    /// All fields, to be written again.
     pub fields: Fields,
 }
 
 impl QParams {
-    /// What a text says; `warnings` tell of what cannot be read.
+    /// Reads the parameters; `warnings` tell of fields that cannot be read.
     pub fn of(raw: &RawValue, warnings: &mut Vec<String>) -> Self {
         let object = Object::of(raw).unwrap_or_else(|what| {
             warnings.push(format!("its qParams: {what}; they are passed over"));

@@ -5,28 +5,28 @@ use crate::ids::NodeId;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// An id, by its place among all ids. Links may name nodes that come later in the file.
+/// Index of an id among all ids. Links may name nodes that come later in the file.
 pub(super) type Name = u32;
 
 /// A link between ids.
 pub(super) type NamedLink = (Name, Name, f32);
 
 const NOBODY: u32 = u32::MAX;
-/// Of nodes with one id, links lead to the first few: old files have two, and of thousands none can be told.
+/// Nodes of one id that links may lead to, at most: old files have two, and of thousands none can be told.
 const MOST_NAMESAKES: usize = 8;
 
 /// The ids of a file. Most are borrowed from it.
 #[derive(Debug, Default)]
 pub(super) struct Names<'a> {
     known: HashMap<Cow<'a, str>, Name>,
-    /// The first node that each id names.
+    /// First node of each id.
     first: Vec<u32>,
     /// Further nodes of ids that name several, ascending.
     further: HashMap<Name, Vec<NodeId>>,
 }
 
 impl<'a> Names<'a> {
-    /// The id's place; it is taken up where it is new.
+    /// Returns the id's index; a new id is added.
     pub fn intern(&mut self, id: Cow<'a, str>) -> Result<Name, String> {
         if let Some(name) = self.known.get(&id) {
             return Ok(*name);
@@ -37,7 +37,7 @@ impl<'a> Names<'a> {
         Ok(name)
     }
 
-    /// Makes an id name a node, beside those that it names. Nodes are added in their order.
+    /// Makes an id name a node, beside those that it names already. Nodes are added in their order.
     pub fn add(&mut self, name: Name, node: NodeId) {
         match &mut self.first[name as usize] {
             first if *first == NOBODY => *first = node.0,
@@ -50,35 +50,35 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The ids, by their places.
+    /// Returns the ids, by index.
     pub fn texts(&self) -> Vec<&str> {
         let mut texts = vec![""; self.first.len()];
         self.known.iter().for_each(|(id, name)| texts[*name as usize] = id);
         texts
     }
 
-    /// Whether an id names more than one node.
+    /// Returns true where an id names more than one node.
     pub fn is_shared(&self, name: Name) -> bool {
         self.further.contains_key(&name)
     }
 
-    /// The nodes that an id names, ascending.
+    /// Iterates over the nodes that an id names, ascending.
     pub fn nodes(&self, name: Name) -> impl Iterator<Item = NodeId> + '_ {
         let first = Some(self.first[name as usize]).filter(|first| *first != NOBODY).map(NodeId);
         first.into_iter().chain(self.further.get(&name).into_iter().flatten().copied())
     }
 
-    /// The nodes that an id names, ascending; none where nobody has that id.
+    /// Returns the nodes that an id names, ascending; none where no node has that id.
     pub fn find(&self, id: &str) -> Vec<NodeId> {
         self.known.get(id).map_or_else(Vec::new, |name| self.nodes(*name).collect())
     }
 
-    /// The links between nodes, in their order, and how many are left out because an end is no node.
+    /// Returns the links between nodes, in their order, and the number of links left out because an end is no node.
     ///
-    /// Old files give error nodes the ids that features of layer 0 may have. Of the nodes that share an id, a link leads
-    /// to the one that has inputs, which an error and a token have not; it comes from one that lies below its target.
-    /// Where both do, it is told by the order of the file, which lists a target's links by source: the first whose
-    /// place is after that of the source before.
+    /// Old files give error nodes the ids that features of layer 0 may have. Of the nodes that share an id, a link
+    /// leads to the one that has inputs, which an error and a token have not; it comes from one that lies below its
+    /// target. Where both do, the order of the file decides, which lists a target's links by source: it is the first
+    /// whose index is after that of the source before.
     pub fn resolve(&self, links: Vec<NamedLink>, nodes: &[Node]) -> (Vec<(NodeId, NodeId, f32)>, usize) {
         let n_links = links.len();
         let resolved: Vec<_> = if self.further.is_empty() {

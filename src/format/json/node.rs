@@ -28,40 +28,40 @@ const READ: [&str; 11] = [
 #[derive(Debug)]
 pub(super) struct FileNode<'a> {
     pub id: Cow<'a, str>,
-    /// What it says is its feature's number; `None` where that is no whole number.
+    /// Number of its feature (`feature`); `None` where that is no whole number.
     pub feature: Option<i128>,
     pub layer: Option<Cow<'a, str>>,
     pub position: u32,
-    /// Its `feature_type`.
+    /// Kind (`feature_type`).
     pub kind: Option<Cow<'a, str>>,
     pub js_id: Option<Cow<'a, str>>,
     pub label: Cow<'a, str>,
     pub influence: Option<f32>,
     pub activation: Option<f32>,
     pub probability: Option<f32>,
-    /// The text of its token, which only some programs give.
+    /// Text of its token, which only some programs give.
     pub token: Option<Cow<'a, str>>,
     pub is_logit: bool,
     pub is_target_logit: bool,
-    /// Whether it names the dictionary that it is of, as OpenMOSS's programs do.
+    /// True where it names its dictionary, as OpenMOSS's programs do.
     pub has_sae_name: bool,
-    /// Which of the models that are compared it is of.
+    /// Model that it belongs to, among those that are compared.
     pub source_model: Option<Cow<'a, str>>,
-    /// The shape that tells those models apart on the page.
+    /// Shape that tells those models apart on the page.
     pub shape: Option<Cow<'a, str>>,
-    /// Its index in its own dictionary.
+    /// Index in its own dictionary.
     pub source_feature: Option<i128>,
-    /// Why an attention feature looked where it looked.
+    /// QK attributions of an attention feature.
     pub qk: Option<&'a RawValue>,
-    /// What is written again as it stands.
+    /// Fields that are written again as they stand.
     pub unread: Fields,
 }
 
 impl<'a> FileNode<'a> {
-    /// The node that a text holds.
+    /// Reads a node.
     ///
     /// # Errors
-    /// Which of its fields is missing or broken.
+    /// Fails where a field is missing or broken, and says which.
     pub fn of(raw: &'a RawValue) -> Result<Self, String> {
         let object = Object::of(raw)?;
         let text = |key: &str| Ok::<_, String>(object.get::<Text<'a>>(key, "a text")?.map(|text| text.0));
@@ -99,8 +99,8 @@ impl<'a> FileNode<'a> {
         Ok(this)
     }
 
-    /// Whether a key would not be written again as it stands: it is not known, or says something else than what is written
-    /// for it.
+    /// Returns true where a key would not be written again as it stands: it is unknown, or its value differs from the
+    /// one that is written for it.
     fn is_unread(&self, key: &str, raw: &RawValue) -> bool {
         match key {
             "run_idx" | "reverse_ctx_idx" => raw.get() != "0",
@@ -121,15 +121,15 @@ pub(super) struct FileLink<'a> {
     pub source: Cow<'a, str>,
     pub target: Cow<'a, str>,
     pub weight: f32,
-    /// What is written again as it stands.
+    /// Fields that are written again as they stand.
     pub unread: Fields,
 }
 
 impl<'a> FileLink<'a> {
-    /// The link that a text holds.
+    /// Reads a link.
     ///
     /// # Errors
-    /// Which of its fields is missing or broken.
+    /// Fails where a field is missing or broken, and says which.
     pub fn of(raw: &'a RawValue) -> Result<Self, String> {
         match serde_json::from_str(raw.get()) {
             Ok(link) => Ok(link),
@@ -137,7 +137,7 @@ impl<'a> FileLink<'a> {
         }
     }
 
-    /// What is wrong with a link.
+    /// Describes the fault of a link.
     fn fault(raw: &RawValue) -> Result<Option<String>, String> {
         let object = Object::of(raw)?;
         for end in ["source", "target"] {

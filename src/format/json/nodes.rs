@@ -1,4 +1,4 @@
-//! The nodes of a graph, made of those of a file.
+//! Nodes of a graph, made from those of a file.
 
 use super::clerp;
 use super::features::Features;
@@ -13,42 +13,42 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-/// The nodes of a graph, and what stands beside them in the file, `[N]` each.
+/// Nodes of a graph, and their other fields in the file, `[N]` each.
 #[derive(Default)]
 pub(super) struct Nodes<'a> {
     pub nodes: Vec<Node>,
     pub js_ids: Vec<Option<Cow<'a, str>>>,
-    /// The numbers of features as they stand there.
+    /// Numbers of features (`feature`) as they stand in the file.
     pub numbers: Vec<Option<i128>>,
-    /// Labels; those of outputs are read into their nodes.
+    /// Labels; those of logits are read into their nodes.
     pub labels: Vec<Cow<'a, str>>,
     pub scores: Vec<Option<f32>>,
-    /// What is written again as it stands.
+    /// Fields that are written again as they stand.
     pub unread: Vec<Fields>,
-    /// Supernodes that the labels of outputs tell of.
+    /// Supernodes that the labels of logits name.
     pub groups: Vec<(NodeId, String)>,
-    /// Why attention features looked where they looked.
+    /// QK attributions of attention features.
     pub qk: Vec<(NodeId, &'a RawValue)>,
-    /// What the features are known by.
+    /// Identities of the features.
     known: Features,
     names: Vec<Name>,
     layers: Vec<Option<Cow<'a, str>>>,
     is_target: Vec<bool>,
     probabilities: Vec<Option<f32>>,
-    /// The layer at which the file draws its outputs.
+    /// Layer at which the file draws its logits.
     logit_layer: Option<Layer>,
-    /// Whether an output is called as circuit-tracer does, which leaves a layer free below them.
+    /// True where a logit is named as by circuit-tracer, which leaves a layer free below them.
     is_circuit_tracers: bool,
-    /// Whether an id is of another form than circuit-tracer's `{layer}_{index}_{position}`.
+    /// True where an id has another form than circuit-tracer's `{layer}_{index}_{position}`.
     has_foreign_ids: bool,
 }
 
-/// What of a file's nodes cannot be used.
+/// Unusable nodes of a file.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// How many.
+    /// Number of these nodes.
     pub count: usize,
-    /// What is wrong with the first of them.
+    /// Fault of the first of them.
     pub first: Option<String>,
 }
 
@@ -60,11 +60,11 @@ impl Faults {
 }
 
 impl<'a> Nodes<'a> {
-    /// The nodes of a file in which they stand at `at`, on a prompt of these tokens; those that make no sense are left out
-    /// and told of in `faults`.
+    /// Makes the nodes of a file, each with its index there, on a prompt of `n_tokens` tokens; those that make no sense
+    /// are left out and counted in `faults`.
     ///
     /// # Errors
-    /// There are more than a graph can hold.
+    /// Fails where there are more than a graph can hold.
     pub fn new(
         file: Vec<(usize, FileNode<'a>)>,
         n_tokens: usize,
@@ -131,8 +131,8 @@ impl<'a> Nodes<'a> {
         self.probabilities.push(node.probability);
     }
 
-    /// Layers of the model. A file draws its outputs at the layer after the last one or, as circuit-tracer does, leaves
-    /// one free between them.
+    /// Returns the number of layers of the model. A file draws its logits at the layer after the last one or, as
+    /// circuit-tracer does, leaves one free between them.
     pub fn n_layers(&self, said: Option<u32>) -> usize {
         let needed = self.nodes.iter().filter_map(Node::layer).max().map_or(0, |layer| layer.index() + 1);
         let said = said.map(|said| said as usize).filter(|said| (needed..1_000).contains(said));
@@ -144,7 +144,7 @@ impl<'a> Nodes<'a> {
         })
     }
 
-    /// The tokens of the prompt, with the vocabulary indices that their nodes give.
+    /// Returns the tokens of the prompt, with the vocabulary indices that their nodes give.
     pub fn tokens(&self, texts: Vec<String>) -> Vec<Token> {
         let mut tokens: Vec<Token> = texts.into_iter().map(|text| Token { id: 0, text }).collect();
         for node in &self.nodes {
@@ -157,8 +157,8 @@ impl<'a> Nodes<'a> {
         tokens
     }
 
-    /// What the file calls its nodes, in a graph of so many layers. Every node has a name of its own: of those that share
-    /// an id each is called as circuit-tracer would, with a number behind where that is taken.
+    /// Returns the file's names of its nodes, in a graph of `n_layers` layers. Every node gets a name of its own: those
+    /// that share an id get circuit-tracer's, with a number behind where that is taken.
     pub fn called(&mut self, n_layers: usize, names: &Names<'a>) -> FileNames {
         let given = names.texts();
         let mut ids = HashMap::new();
@@ -196,8 +196,8 @@ impl<'a> Nodes<'a> {
         self.known.called(ids, &self.nodes)
     }
 
-    /// What of the nodes would be written otherwise than it stands in the file, by node.
-    /// `labels` are those that the file gives.
+    /// Takes the fields of nodes that would be written otherwise than they stand in the file, by node. `labels` are the
+    /// file's.
     pub fn take_unread(&mut self, n_layers: usize, labels: &Labels) -> HashMap<NodeId, Fields> {
         let mut all = HashMap::new();
         let mut has_logit = false;

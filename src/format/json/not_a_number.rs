@@ -2,7 +2,7 @@
 
 const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 
-/// A text in which those that stand outside of texts are `null`, and how many there are; `None` where there is none.
+/// Replaces such numbers outside of texts by `null`, and counts them; `None` where there is none.
 pub(super) fn without(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut mended = Vec::new();
     let (mut copied, mut count) = (0, 0);

@@ -1,38 +1,38 @@
-//! Which feature of its layer a number means.
+//! Numbering of features: the index in its layer that a feature's number stands for.
 //!
 //! The field `feature` of a node is written in five ways: as the Cantor pairing of layer and index; as `layer * 10^k +
 //! index`, with a power of ten above the width of the dictionary; as the digits of the layer followed by those of the
-//! index; as the index alone; and as a hash, which says nothing. The id of the node names the index too, mostly. One rule
-//! tells for all features of a kind in a file which way it is:
+//! index; as the index alone; and as a hash, which tells nothing. The id of the node names the index too, mostly. One
+//! rule decides the way for all features of a kind in a file:
 //!
-//! 1. A way that finds every number's own layer in it cannot do so by chance, once there are enough numbers: it is taken,
-//!    whatever the ids say.
+//! 1. A way that finds every number's own layer in it cannot do so by chance, once there are enough numbers: it is
+//!    taken, whatever the ids say.
 //! 2. Else the way that agrees with the ids of the most features, where it does with more than half of them.
 //! 3. Else a way that finds the layers, though that could be chance once in a while.
-//! 4. Else the numbers say nothing.
+//! 4. Else the numbers tell nothing.
 //!
-//! A feature whose number does not fit that way is known by the number in its id, and where that holds none by its number
-//! as it stands.
+//! A feature whose number does not fit that way gets the number in its id, and where that holds none its number as it
+//! stands.
 
-/// The largest power of ten that is looked for.
+/// Largest power of ten that is tried.
 const MOST_DIGITS: u32 = 18;
-/// Bits of evidence against chance that outweigh ids which say otherwise: one in a million.
+/// Bits of evidence against chance that outweigh ids that disagree: one in a million.
 const PROOF: f64 = 20.0;
-/// Bits of evidence that are enough where the ids agree with no way at all.
+/// Bits of evidence that suffice where the ids agree with no way at all.
 const LIKELY: f64 = 4.0;
 
-/// What a node says of which feature it is.
+/// Numbers of a feature in its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Numbered {
-    /// Its layer as the file counts it.
+    /// Layer as the file counts it.
     pub layer: u32,
-    /// Its `feature`.
+    /// Number in `feature`.
     pub number: Option<u128>,
-    /// The index in its id.
+    /// Index in the id.
     pub named: Option<u128>,
 }
 
-/// How the numbers are written.
+/// Way in which the numbers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbering {
     /// The Cantor pairing of layer and index.
@@ -43,12 +43,12 @@ pub(super) enum Numbering {
     Joined,
     /// The index.
     Plain,
-    /// They say nothing.
+    /// Numbers that tell nothing.
     Silent,
 }
 
 impl Numbering {
-    /// How the numbers of these features are written.
+    /// Determines the way in which the numbers of these features are written.
     pub fn of(features: &[Numbered]) -> Self {
         // A feature that is active at many positions says no more than one.
         let mut distinct = features.to_vec();
@@ -63,12 +63,12 @@ impl Numbering {
         beyond(PROOF).or_else(|| Self::agreeing(&telling)).or_else(|| beyond(LIKELY)).unwrap_or(Self::Silent)
     }
 
-    /// The index that a feature has when numbers are written so.
+    /// Returns the index of a feature whose number is written in this way.
     pub fn index(self, feature: Numbered) -> Option<u128> {
         feature.number.and_then(|number| self.read(feature.layer, number)).or(feature.named).or(feature.number)
     }
 
-    /// The ways that hold the layer too, the most telling one first.
+    /// Iterates over the ways that hold the layer too, the most telling one first.
     fn with_layer() -> impl Iterator<Item = Self> {
         let offsets = (1..=MOST_DIGITS).map(Self::Offset);
         std::iter::once(Self::Paired).chain(offsets).chain([Self::Joined])
@@ -85,7 +85,7 @@ impl Numbering {
         best.filter(|(agreed, _)| 2 * agreed > named.len()).map(|(_, way)| way)
     }
 
-    /// The index of a number; `None` where it is no number of that layer.
+    /// Returns the index in a number; `None` where it is no number of that layer.
     fn read(self, layer: u32, number: u128) -> Option<u128> {
         match self {
             Self::Paired => unpair(number).and_then(|(found, index)| (found == u128::from(layer)).then_some(index)),
@@ -100,8 +100,8 @@ impl Numbering {
         }
     }
 
-    /// Bits of evidence that the numbers are written so: how unlikely it is that numbers of their size hold their layers by
-    /// chance. None where more than a tenth of them do not.
+    /// Returns the bits of evidence that the numbers are written so: how unlikely it is that numbers of their size hold
+    /// their layers by chance. It is 0 where more than a tenth of them do not.
     fn evidence(self, telling: &[Numbered]) -> f64 {
         let bits = |it: &Numbered| {
             let number = it.number?;
@@ -120,15 +120,15 @@ impl Numbering {
     }
 }
 
-/// The pair whose Cantor pairing is `number`: `(l + i)(l + i + 1) / 2 + i`.
+/// Returns the pair whose Cantor pairing is `number`: `(l + i)(l + i + 1) / 2 + i`.
 fn unpair(number: u128) -> Option<(u128, u128)> {
     let diagonal = diagonal(number);
     let index = number.checked_sub(diagonal.checked_mul(diagonal + 1)? / 2)?;
     Some((diagonal.checked_sub(index)?, index))
 }
 
-/// Layer and index together, of the pair whose Cantor pairing is `number`. Numbers beyond what pairs of 32 bits give have
-/// the last of those diagonals.
+/// Returns the sum of layer and index of the pair whose Cantor pairing is `number`. Numbers beyond those of pairs of 32
+/// bits have the last of their diagonals.
 fn diagonal(number: u128) -> u128 {
     ((8 * number.min(1 << 66) + 1).isqrt() - 1) / 2
 }
@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    /// Features of a dictionary of 40,000 on some layers.
+    /// Generates features of a dictionary of 40,000 on some layers.
     fn features() -> impl Strategy<Value = Vec<(u32, u128)>> {
         proptest::collection::vec((0..26u32, 0..40_000u128), 1..60)
     }

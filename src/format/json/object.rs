@@ -1,4 +1,4 @@
-//! JSON objects of which some keys are known: what is not used is kept as it stands.
+//! JSON objects of which some keys are known: the others are kept as they stand.
 
 use super::fields::Text;
 use crate::graph::Fields;
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// No more of a value is quoted in a message.
+/// Characters of a value quoted in a message, at most.
 const QUOTED: usize = 60;
 
-/// An object: its keys in their order, with the text of what they hold.
+/// An object: its keys in their order, with the text of their values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -40,31 +40,31 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The object that a text holds.
+    /// Reads an object.
     ///
     /// # Errors
-    /// It holds something else.
+    /// Fails where it is something else.
     pub fn of(raw: &'a RawValue) -> Result<Self, String> {
         serde_json::from_str(raw.get()).map_err(|_| format!("it is {}, where an object is wanted", quoted(raw)))
     }
 
-    /// What a key holds; of several the last. `None` where that is null.
+    /// Returns the value of a key, of several the last; `None` where that is null.
     pub fn raw(&self, key: &str) -> Option<&'a RawValue> {
         let found = self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| *value);
         found.filter(|value| value.get() != "null")
     }
 
-    /// What a key holds, read; `None` where there is none or it is null.
+    /// Reads the value of a key; `None` where there is none or it is null.
     ///
     /// # Errors
-    /// It is not `wanted`.
+    /// Fails where it is not `wanted`.
     pub fn get<T: Deserialize<'a>>(&self, key: &str, wanted: &str) -> Result<Option<T>, String> {
         let Some(raw) = self.raw(key) else { return Ok(None) };
         let read = serde_json::from_str(raw.get());
         read.map(Some).map_err(|_| format!("its {key} is {}, where {wanted} is wanted", quoted(raw)))
     }
 
-    /// The same of a key that is not vital: what cannot be read is none, which `warnings` then tell of.
+    /// Reads the same of a key that is not vital: a value that cannot be read is none, with one of the `warnings`.
     pub fn heed<T: Deserialize<'a>>(&self, key: &str, wanted: &str, warnings: &mut Vec<String>) -> Option<T> {
         self.get(key, wanted).unwrap_or_else(|what| {
             warnings.push(format!("{what}; it is passed over"));
@@ -72,13 +72,13 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// Everything, to be written again.
+    /// Returns all fields, to be written again.
     pub fn fields(&self) -> Fields {
         self.0.iter().map(|(key, value)| (key.to_string(), (*value).to_owned())).collect()
     }
 }
 
-/// The start of a value, on one line.
+/// Returns the start of a value, on one line.
 pub(super) fn quoted(raw: &RawValue) -> String {
     let text = raw.get();
     let start: String = text

@@ -1,9 +1,9 @@
 //! Reading a graph JSON of any program.
 //!
-//! Nothing but nodes and links is kept while reading, and of links only where they lead: ids are held once, as they lie
-//! in the file. What a file says beside is kept as it stands, so that it is written again.
+//! Only nodes and links are kept while reading, and of links only their ends and weights: ids are held once, as they
+//! lie in the file. The other fields of a file are kept as they stand, so that they are written again.
 //!
-//! A file of which some nodes or links are broken is read without those, and says so.
+//! A file of which some nodes or links are broken is read without those, with a warning.
 
 use super::fields::Each;
 use super::metadata::{Metadata, QParams};
@@ -14,7 +14,9 @@ use super::signs::Signs;
 use super::view::{self, View};
 use super::{attention, not_a_number, what};
 use crate::format::FormatError;
-use crate::graph::{Attention, AttributionGraph, Document, Extent, Fields, Foreign, GraphInfo, InfluenceOf, Unread};
+use crate::graph::{
+    Attention, AttributionGraph, Document, Extent, Fields, Foreign, GraphInfo, HeadTrace, InfluenceOf, Unread,
+};
 use crate::ids::NodeId;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -23,15 +25,16 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads the graph that `bytes`, the content of the file `path`, hold.
+/// Reads the graph in `bytes`, the content of the file `path`.
 ///
-/// What its program pruned is not to be had, which [`Extent::PrePruned`] says; the thresholds are those of the viewer
-/// that saved it, else those at which it was pruned by the influence that it gives, and where it gives none such that all
-/// of the file is shown. A file whose links form a cycle is opened too (see [`AttributionGraph::is_cyclic`]). What had to
-/// be left out is told in [`Foreign::warnings`].
+/// The nodes that its program pruned are lost, which [`Extent::PrePruned`] tells; the thresholds are those of the
+/// viewer that saved it, else those at which it was pruned by the influence that it gives, and where it gives none such
+/// that all of the file is shown. A file whose links form a cycle is opened too (see [`AttributionGraph::is_cyclic`]).
+/// Parts that had to be left out are listed in [`Foreign::warnings`].
 ///
 /// # Errors
-/// [`FormatError::Other`] where it is JSON, but no graph; [`FormatError::Damaged`] with what is wrong and where.
+/// Fails with [`FormatError::Other`] where it is JSON, but no graph; with [`FormatError::Damaged`] where it is broken,
+/// with the fault and its place.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Document, FormatError> {
     let damaged = |what: String| FormatError::Damaged { path: path.to_owned(), what };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -46,20 +49,20 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Document, FormatError> {
     content.document(path)
 }
 
-/// What was read of a file.
+/// Contents of a file as read.
 #[derive(Default)]
 struct Content<'a> {
-    /// Every key at the top.
+    /// All keys at the top.
     keys: Vec<String>,
     metadata: Option<Metadata>,
     q_params: QParams,
     names: Names<'a>,
-    /// Nodes, and where in the file each stands.
+    /// Nodes, with their indices in the file.
     nodes: Option<Vec<(usize, FileNode<'a>)>>,
     broken_nodes: Faults,
     links: Option<Vec<NamedLink>>,
     broken_links: Faults,
-    /// What is written again of links, by their places among `links`.
+    /// Fields of links that are written again, by their indices in `links`.
     link_fields: Vec<(usize, Fields)>,
     qk_only: Option<&'a RawValue>,
     top: Fields,
@@ -140,7 +143,7 @@ impl<'a> Content<'a> {
         Ok(content)
     }
 
-    /// What a graph has and this has not.
+    /// Returns the first part of a graph that this has not.
     fn missing(&self) -> Option<&'static str> {
         match self {
             Self { nodes: None, .. } => Some("nodes"),
@@ -168,6 +171,8 @@ impl<'a> Content<'a> {
         let tokens = metadata.prompt_tokens.take().unwrap_or_default();
         let signs = Signs::of(&tokens, metadata.prompt.as_deref().unwrap_or_default());
         let file = self.nodes.unwrap_or_default();
+        let (heads, file): (Vec<_>, Vec<_>) =
+            file.into_iter().partition(|(_, node)| attention::head_of(node).is_some());
         let n_nodes = file.len() + faults.count;
         let mut nodes = Nodes::new(file, tokens.len(), signs, metadata.is_comparison, &mut names, &mut faults)?;
         let links = self.links.unwrap_or_default();
@@ -191,6 +196,13 @@ impl<'a> Content<'a> {
                 Some(trace) if !trace.is_empty() => drop(attention.traced.insert(*id, trace)),
                 Some(_) => {}
                 None => warnings.push(format!("qk_tracing_results of node {id} cannot be read, and are only kept")),
+            }
+        }
+        for (_, node) in &heads {
+            if let (Some((head, query, key)), Some(trace)) = (attention::head_of(node), node.qk)
+                && let Some(trace) = attention::trace(trace, &names)
+            {
+                attention.add(HeadTrace { head, query, key, trace }, BTreeMap::new());
             }
         }
         let link_fields = self.link_fields.into_iter().filter_map(|(at, fields)| {
@@ -239,7 +251,8 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Of what a file's influence is. What this program wrote of a whole trace is that trace again.
+/// Returns the graph that a file's influence is of. A file that this program wrote of a whole trace is that trace
+/// again.
 fn influence_of(extent: Extent, scores: Vec<Option<f32>>, is_own: bool) -> InfluenceOf {
     let is_whole = !matches!(extent, Extent::PrePruned { .. });
     match scores.iter().any(Option::is_some) {
@@ -249,10 +262,10 @@ fn influence_of(extent: Extent, scores: Vec<Option<f32>>, is_own: bool) -> Influ
     }
 }
 
-/// Warns of what was left out, of `all`.
+/// Warns of the left-out items among `all`.
 ///
 /// # Errors
-/// It is most of it.
+/// Fails where they are most of them.
 fn tell(warnings: &mut Vec<String>, faults: &Faults, all: usize, [one, many]: [&str; 2]) -> Result<(), String> {
     let Some(first) = &faults.first else { return Ok(()) };
     if 2 * faults.count > all {

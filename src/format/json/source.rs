@@ -1,15 +1,15 @@
-//! Where Neuronpedia shows a graph, and where it tells of its features.
+//! Neuronpedia's page of a graph, and the source set of its features.
 
 use crate::graph::{Page, SourceSet};
 use crate::hub::{GraphLink, SITE};
 
-/// Where Neuronpedia shows the graph, by the link to it that the metadata holds.
+/// Returns Neuronpedia's page of the graph, by the link to it in the metadata.
 pub(super) fn page(link: &str) -> Option<Page> {
     GraphLink::parse(link, SITE).map(|GraphLink { model, slug, .. }| Page { model, slug })
 }
 
-/// The set of sources that the metadata names, by its `name` in a field of its own, or else by one of `addresses`. The
-/// model is what Neuronpedia calls it, which stands as `scan` in its graphs.
+/// Returns the source set that the metadata names, by its `name` in a field of its own, or else by one of `addresses`.
+/// The model is Neuronpedia's name of it, which is the `scan` of its graphs.
 pub(super) fn set(scan: &str, name: Option<&str>, addresses: &[String]) -> Option<SourceSet> {
     if let Some(name) = name
         && is_name(name)
@@ -26,7 +26,7 @@ pub(super) fn set(scan: &str, name: Option<&str>, addresses: &[String]) -> Optio
     })
 }
 
-/// Whether it can be the name of a model or of a set.
+/// Returns true where it can be the name of a model or of a set.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() < 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

@@ -1,4 +1,4 @@
-//! What a person left in a file: pins, groups, labels, thresholds.
+//! The user's work in a file: pins, groups, labels, thresholds.
 
 use super::metadata::{Metadata, QParams};
 use super::names::Names;
@@ -7,17 +7,18 @@ use crate::graph::{Edited, Group, Labelled, Labels, NodeKind, Thresholds};
 use crate::ids::NodeId;
 use std::collections::{HashMap, HashSet};
 
-/// What a person left in a file.
+/// The user's work in a file.
 pub(super) struct View {
-    /// The labels of the file itself.
+    /// Labels of the file itself.
     pub labels: Labels,
-    /// The work on it.
+    /// Pins, groups and thresholds.
     pub edited: Edited,
-    /// The node that was looked at.
+    /// Node that was selected.
     pub clicked: Option<NodeId>,
 }
 
-/// What a person left in a file. What names no node is left out: a viewer keeps the pins of nodes that it pruned away.
+/// Reads the user's work in a file. Names of no node are left out: a viewer keeps the pins of nodes that it pruned
+/// away.
 pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, names: &Names<'_>) -> View {
     let mut labels = Labels::new();
     // What the label of an output says is its text, its probability and its supernode; Neuronpedia's of a token quotes it.
@@ -76,13 +77,13 @@ fn labelled(nodes: &Nodes<'_>, id: NodeId) -> Labelled {
     Labelled::of(id, &nodes.nodes[id.index()])
 }
 
-/// Finds nodes by whatever the programs call them.
+/// Finder of nodes by any name that the programs give them.
 struct Finder<'n, 'a> {
     nodes: &'n Nodes<'a>,
     names: &'n Names<'a>,
-    /// Anthropic's front end pins by `jsNodeId`.
+    /// Nodes by `jsNodeId`, by which Anthropic's front end pins.
     by_js_id: HashMap<&'n str, Vec<NodeId>>,
-    /// circuit-tracer's page labels by feature number.
+    /// Nodes by feature number, by which circuit-tracer's page labels.
     by_number: HashMap<i128, Vec<NodeId>>,
 }
 
@@ -100,7 +101,7 @@ impl<'n, 'a> Finder<'n, 'a> {
         Self { nodes, names, by_js_id, by_number }
     }
 
-    /// The node with this id; of several the first, which is the feature. Else every node with this `jsNodeId`.
+    /// Returns the node with this id; of several the first, which is the feature. Else every node with this `jsNodeId`.
     fn nodes(&self, id: &str) -> Vec<NodeId> {
         let mut named = self.names.find(id);
         named.truncate(1);

@@ -1,6 +1,6 @@
-//! What a JSON is that is no attribution graph.
+//! Recognition of a JSON that is no attribution graph.
 
-/// Keys that tell what an object is, all of which have to be there, and what it is then. The first that fits counts.
+/// Keys that identify an object, all of which have to be there, and its description. The first that fits counts.
 const KNOWN: [(&[&str], &str); 21] = [
     (&["graphs"], "it lists graphs; open one of those, which lie beside it"),
     (&["directed", "multigraph"], "it is a graph of NetworkX"),
@@ -28,12 +28,12 @@ const KNOWN: [(&[&str], &str); 21] = [
     (&["$schema"], "it is a schema"),
 ];
 
-/// How many keys are named of what is not known.
+/// Keys named of an unknown object.
 const NAMED: usize = 5;
-/// No more of a key is shown.
+/// Characters shown of a key.
 const SHOWN: usize = 30;
 
-/// What an object with these keys is, of which `missing` is missing for an attribution graph.
+/// Describes an object with these keys, which lacks `missing` for an attribution graph.
 pub(super) fn of_object(keys: &[String], missing: &str) -> String {
     let has = |wanted: &&str| keys.iter().any(|key| key == wanted);
     if let Some((_, says)) = KNOWN.iter().find(|(wanted, _)| wanted.iter().all(has)) {

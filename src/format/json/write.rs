@@ -1,21 +1,22 @@
-//! Writing graph JSON, field by field as circuit-tracer's `create_graph_files` does, but for two things: node ids are
-//! those of circuit-tracer 0.5.1 and later (an error node is `{layer}_-1_{position}`, where it used to share
-//! `0_{layer}_{position}` with features of layer 0), and the metadata also says what made the graph, with which
+//! Writing of graph JSON, field by field as circuit-tracer's `create_graph_files` does, but for two things: node ids
+//! are those of circuit-tracer 0.5.1 and later (an error node is `{layer}_-1_{position}`, where it used to share
+//! `0_{layer}_{position}` with features of layer 0), and the metadata also names the program that made the graph, the
 //! settings, and both thresholds.
 //!
 //! `influence` is the [`cumulative`](crate::graph::cumulative()) score: low means important. Of a graph that was pruned
-//! before it was read it is what its file gave, if anything.
+//! before it was read it is the file's, if it had any.
 //!
-//! What a person did stands in `qParams`: pins, groups, and their labels in `clerps`, which is the JSON of
-//! `[[feature number or node id, label]…]` in a text, as circuit-tracer's page wants it. Where the file holds more than
-//! pruning keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps; where it
-//! holds just that, a `pruningThreshold` of 1 has all of it shown. Notes are the
-//! description. Of what pruning dropped, pinned nodes are written all the same, with the edges between pinned nodes: a pin of
-//! a node that is not in the file would be lost when it is opened again.
+//! The user's work stands in `qParams`: pins, groups, and their labels in `clerps`, which is the JSON of `[[feature
+//! number or node id, label]…]` in a text, as circuit-tracer's page wants it. Where the file holds more than pruning
+//! keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps; where it
+//! holds just that, a `pruningThreshold` of 1 has all of it shown. Notes are the description. Pinned nodes that pruning
+//! dropped are written all the same, with the edges between pinned nodes: a pin of a node that is not in the file would
+//! be lost when it is opened again.
 //!
-//! What the file of another program said beside, and what it said in another way, is written again as it stood: keys that
-//! are not known, numbers of features, ids. Only what this program changes goes over it.
+//! Other fields of another program's file, and values that it wrote in another way, are written again as they stood:
+//! unknown keys, numbers of features, ids. Only values that this program changes replace them.
 
+use super::attention::{HeadNode, only_nodes};
 use super::object::Object;
 use super::written::{Entries, JsonLink, JsonNode, Stream, Written, cantor_pairing, field, over};
 use crate::graph::{
@@ -28,26 +29,29 @@ use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
-/// Features are numbered by Cantor pairing since version 1.
+/// Schema version; features are numbered by Cantor pairing since 1.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What a text holds in place of bytes that are no character.
+/// The key of the nodes that are named in `qk_tracing_results` alone.
+const ONLY: &str = "qk_only_nodes";
+
+/// Character that a text holds in place of bytes that are no character.
 const NO_CHARACTER: char = '\u{fffd}';
 
-/// By which names viewers know a graph.
+/// Names of a graph in viewers.
 #[derive(Clone, Copy, Debug)]
 pub struct Called<'a> {
-    /// The graph.
+    /// Name of the graph.
     pub slug: &'a str,
-    /// What its features are of: for circuit-tracer the transcoder set, which it is where nothing is given; for
-    /// Neuronpedia its own name of the model.
+    /// `scan` of its features: for circuit-tracer the transcoder set, which is the default; for Neuronpedia its own
+    /// name of the model.
     pub scan: Option<&'a str>,
 }
 
 /// Writes a part of a document's graph, pruned to `kept`. Nodes and links are written one by one.
 ///
 /// # Errors
-/// What `out` fails with.
+/// Fails where `out` does.
 pub fn write(
     out: &mut dyn Write,
     called: Called<'_>,
@@ -64,8 +68,10 @@ pub fn write(
     // circuit-tracer gives outputs none.
     let score = |id: NodeId| kept.influence_of(id).filter(|_| !(graph.is_whole() && graph.node(id).is_logit()));
     let unread = &document.foreign.unread;
+    let attention = &document.foreign.attention;
     let nodes = Stream(|| {
-        selection.node_ids().map(|id| JsonNode {
+        let heads = attention.heads.iter().map(|of| WrittenNode::Head(HeadNode { of, names: &names }));
+        let nodes = selection.node_ids().map(|id| JsonNode {
             id: name(id),
             node: graph.node(id),
             written: Written::of(graph.node(id), graph.n_layers()),
@@ -73,7 +79,8 @@ pub fn write(
             is_target_logit: Some(id) == target,
             influence: score(id),
             unread: unread.nodes.get(&id).map_or(&[], Vec::as_slice),
-        })
+        });
+        nodes.map(WrittenNode::Graph).chain(heads)
     });
     let link = |source, target, weight| JsonLink {
         source: name(source),
@@ -93,8 +100,23 @@ pub fn write(
     });
     let metadata = over(&unread.metadata, Metadata::new(called, document, edited, part).fields(unread)?);
     let q_params = QParams::new(graph, edited, part, &names, unread).fields(unread)?;
-    serde_json::to_writer(&mut *out, &File { metadata, q_params, nodes, links, top: &unread.top })?;
+    let mut top = unread.top.clone();
+    if !attention.heads.is_empty() {
+        let file = top.iter().find(|(key, _)| key == ONLY).map(|(_, raw)| Object::of(raw).map(|it| it.fields()));
+        let written: HashSet<NodeId> = selection.node_ids().collect();
+        let only = only_nodes(attention, &file.and_then(Result::ok).unwrap_or_default(), graph, &names, &written)?;
+        top = over(&top, vec![field(ONLY, &Entries(&only))?]);
+    }
+    serde_json::to_writer(&mut *out, &File { metadata, q_params, nodes, links, top: &top })?;
     out.write_all(b"\n")
+}
+
+/// A node among the nodes of a file.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WrittenNode<'a> {
+    Graph(JsonNode<'a>),
+    Head(HeadNode<'a>),
 }
 
 struct File<'a, N, L> {
@@ -120,18 +142,18 @@ impl<N: Serialize, L: Serialize> Serialize for File<'_, N, L> {
 struct Metadata<'a> {
     slug: &'a str,
     scan: &'a str,
-    /// Whether the person gave the scan.
+    /// True where the user gave the scan.
     is_scan_given: bool,
     prompt_tokens: Vec<&'a str>,
     prompt: String,
     node_threshold: Option<f64>,
-    /// Whether it holds less than the graph.
+    /// True where it holds less than the graph.
     is_pruned: bool,
     description: &'a str,
     transcoder_set: Option<&'a str>,
     generation_settings: Option<GenerationSettings>,
     edge_threshold: Option<f64>,
-    /// This program's own: the trace was stopped early.
+    /// True where the trace was stopped early; this program's own field.
     partial: bool,
 }
 
@@ -146,7 +168,7 @@ struct GenerationSettings {
     max_n_logits: usize,
     desired_logit_prob: f32,
     batch_size: usize,
-    /// Neuronpedia's schema has an integer here, so that no limit is no entry.
+    /// Largest number of features. Neuronpedia's schema has an integer here, so that no limit is no entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_feature_nodes: Option<usize>,
 }
@@ -181,8 +203,8 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// What goes over the metadata of the file that the graph was read from, where there is one: what may have changed,
-    /// and what it does not say.
+    /// Returns the fields that replace those in the metadata of the graph's file, where there is one: those that may
+    /// have changed, and those that it lacks.
     fn fields(&self, unread: &Unread) -> serde_json::Result<Fields> {
         let file = &unread.metadata;
         let is_new = |key: &str| !has(file, key);
@@ -252,14 +274,14 @@ fn has(fields: &Fields, key: &str) -> bool {
     fields.iter().any(|(known, _)| known == key)
 }
 
-/// The fields of an object within the metadata; none where there is no such object.
+/// Returns the fields of an object within the metadata; none where there is no such object.
 fn within(file: &Fields, key: &str) -> Fields {
     let object = file.iter().rev().find(|(known, _)| known == key);
     object.and_then(|(_, raw)| Object::of(raw).ok()).map_or_else(Fields::new, |object| object.fields())
 }
 
-/// The thresholds at which what is written was pruned. What was pruned before it came here stays so, and what is pinned
-/// has none, being picked by hand.
+/// Returns the thresholds at which the written part was pruned. A graph that was pruned before it was read keeps its
+/// own, and the pinned part has none, being picked by hand.
 fn pruned_at(extent: Extent, thresholds: Thresholds, part: Part) -> (Option<f64>, Option<f64>) {
     let (node, edge) = match extent {
         Extent::PrePruned { node, edge } => (node, edge),
@@ -273,10 +295,10 @@ fn pruned_at(extent: Extent, thresholds: Thresholds, part: Part) -> (Option<f64>
     }
 }
 
-/// The prompt as the model reads it, leading special token included.
+/// Returns the prompt as the model reads it, leading special token included.
 ///
-/// What the tokens spell one by one can fall short of what they spell together: a character may be cut in two, and
-/// some tokenizers drop the space in front of a token that stands alone. Then it is the prompt as it was typed.
+/// The texts of single tokens can fall short of the text of all: a character may be cut in two, and some tokenizers
+/// drop the space in front of a token that stands alone. Then it is the prompt as it was typed.
 fn prompt(graph: &AttributionGraph, typed: &str) -> String {
     let spelled: String = graph.tokens().iter().map(|token| token.text.as_str()).collect();
     let letters = |text: &str| -> String { text.split_whitespace().collect() };
@@ -289,15 +311,15 @@ fn prompt(graph: &AttributionGraph, typed: &str) -> String {
     if was_typed { typed.to_owned() } else { format!("{first}{typed}") }
 }
 
-/// What a viewer shows when the graph is opened.
+/// State of a viewer when the graph is opened.
 struct QParams<'a> {
     pinned_ids: Vec<&'a str>,
     supernodes: Vec<Vec<&'a str>>,
     clerps: Option<String>,
     pruning_threshold: Option<f64>,
-    /// This program's own: the field's viewers prune nodes only.
+    /// Edge threshold; this program's own, as the field's viewers prune nodes only.
     edge_threshold: Option<f64>,
-    /// Neuronpedia's name for it.
+    /// Density threshold, by Neuronpedia's name for it.
     density_threshold: Option<f64>,
 }
 
@@ -319,7 +341,7 @@ impl<'a> QParams<'a> {
         }
     }
 
-    /// What is written of them, over what the file says that the graph was read from.
+    /// Returns the fields to write, over those of the file that the graph was read from.
     fn fields(&self, unread: &Unread) -> serde_json::Result<Fields> {
         let file = &unread.q_params;
         let mut own = vec![field("pinnedIds", &self.pinned_ids)?, field("supernodes", &self.supernodes)?];
@@ -345,8 +367,8 @@ impl<'a> QParams<'a> {
     }
 }
 
-/// A person's labels, by feature number or by the name of a node: one of another kind, or a feature that its file numbers in
-/// another way.
+/// Returns the user's labels, by feature number or by the name of a node: one of another kind, or a feature that its
+/// file numbers in another way.
 pub(in crate::format) fn labels<'a>(
     graph: &AttributionGraph,
     edited: &'a Edited,

@@ -1,4 +1,4 @@
-//! How nodes and links are written, field by field.
+//! Form of nodes and links as written, field by field.
 
 use crate::graph::{Fields, Node, NodeKind};
 use crate::ids::{FeatureId, Layer};
@@ -6,7 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A list that is made while it is written.
+/// A list whose items are made while it is written.
 pub(super) struct Stream<F>(pub F);
 
 impl<F, I> Serialize for Stream<F>
@@ -29,15 +29,15 @@ impl Serialize for Entries<'_> {
     }
 }
 
-/// A field.
+/// Makes a field.
 ///
 /// # Errors
-/// Its value is none that JSON has.
+/// Fails where JSON has no such value.
 pub(super) fn field<T: Serialize + ?Sized>(key: &str, value: &T) -> serde_json::Result<(String, Box<RawValue>)> {
     Ok((key.to_owned(), serde_json::value::to_raw_value(value)?))
 }
 
-/// What a file says, with what goes over it.
+/// Returns the fields of a file, replaced by this program's `own`.
 pub(super) fn over(file: &Fields, own: Fields) -> Fields {
     let mut all = file.clone();
     for (key, value) in own {
@@ -53,17 +53,17 @@ pub(super) fn over(file: &Fields, own: Fields) -> Fields {
     all
 }
 
-/// What is written of a node by its kind.
+/// Fields of a node that depend on its kind.
 pub(super) struct Written {
     pub feature: i128,
     pub layer: String,
     pub js_node_id: String,
-    /// The label of an output.
+    /// Label of a logit.
     pub label: String,
 }
 
 impl Written {
-    /// What is written of a node of a graph of so many layers.
+    /// Returns these fields of a node of a graph of `n_layers` layers.
     pub fn of(node: &Node, n_layers: usize) -> Self {
         let position = node.position();
         let (feature, layer, js_node_id) = match node.kind {
@@ -86,7 +86,8 @@ impl Written {
     }
 }
 
-/// One number for a layer and an index in it, as circuit-tracer and feature dashboards have it. It may exceed 64 bits.
+/// Returns one number for a layer and an index in it, as circuit-tracer and feature dashboards have it. It may exceed
+/// 64 bits.
 pub fn cantor_pairing(layer: Layer, feature: FeatureId) -> i128 {
     let (layer, feature) = (i128::from(layer.0), i128::from(feature.0));
     (layer + feature) * (layer + feature + 1) / 2 + feature
@@ -100,7 +101,7 @@ pub(super) struct JsonNode<'a> {
     pub label: &'a str,
     pub is_target_logit: bool,
     pub influence: Option<f32>,
-    /// What stands in the file that it was read from, and goes over all of this.
+    /// Fields of the file that it was read from, which replace all of these.
     pub unread: &'a [(String, Box<RawValue>)],
 }
 
@@ -141,7 +142,7 @@ pub(super) struct JsonLink<'a> {
     pub source: &'a str,
     pub target: &'a str,
     pub weight: f32,
-    /// What stands beside in the file that it was read from.
+    /// Other fields of the file that it was read from.
     pub unread: &'a [(String, Box<RawValue>)],
 }
 
@@ -155,7 +156,7 @@ impl Serialize for JsonLink<'_> {
     }
 }
 
-/// An object of which some fields are written otherwise, and some beside.
+/// Writer of an object of which some fields are replaced and some added.
 struct Over<'a, M> {
     map: M,
     over: &'a [(String, Box<RawValue>)],

@@ -1,6 +1,6 @@
-//! The graph in circuit-tracer's dict, or in that of CLT-Forge, which holds circuit-tracer's matrix under names of its own:
-//! features as position, layer, index in `feature_indices`, the texts of tokens in `token_string` and of outputs in
-//! `logit_token_strings`, no activations, and mostly no count of layers.
+//! The graph in circuit-tracer's dict, or in that of CLT-Forge, which holds circuit-tracer's matrix under names of its
+//! own: features as position, layer, index in `feature_indices`, the texts of tokens in `token_string` and of logits in
+//! `logit_token_strings`, no activations, and mostly no number of layers.
 
 use super::pickle::{Pickle, Ref, Value};
 use super::tensor::{Archive, Tensor};
@@ -10,16 +10,16 @@ use crate::ids::{FeatureId, Layer, NodeId, Position};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A longer pickle than any graph has: it holds the names of tensors, a configuration, and in CLT-Forge's files what
-/// interventions on each feature led to.
+/// Bytes of the longest pickle, above that of any graph: it holds the names of tensors, a configuration, and in
+/// CLT-Forge's files the results of interventions on each feature.
 const MAX_PICKLE: usize = 64 << 20;
 
-/// Reads the graph that `bytes`, the content of the file `path`, hold.
+/// Reads the graph in `bytes`, the content of the file `path`.
 ///
 /// circuit-tracer's file has the ids of tokens and not their texts, so that a token is shown as `#` and its id.
 ///
 /// # Errors
-/// [`FormatError::Damaged`] with what is wrong and where.
+/// Fails with [`FormatError::Damaged`], with the fault and its place.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Document, FormatError> {
     document(bytes).map_err(|what| FormatError::Damaged { path: path.to_owned(), what })
 }
@@ -79,29 +79,29 @@ struct Saved<'a> {
     pickle: Pickle<'a>,
 }
 
-/// What says how many nodes there are.
+/// Parts that determine the number of nodes.
 struct Parts {
     n_layers: usize,
     tokens: Vec<u32>,
     /// Rows of `active_features`, ascending.
     selected: Vec<u32>,
-    /// Vocabulary index and text.
+    /// Targets: vocabulary index and text.
     targets: Vec<(u32, String)>,
 }
 
 impl Parts {
-    /// The rows of errors and tokens.
+    /// Returns the rows of errors and tokens.
     fn without_inputs(&self) -> std::ops::Range<usize> {
         let first = self.selected.len();
         first..first + (self.n_layers + 1) * self.tokens.len()
     }
 }
 
-/// Where a file keeps its active features, and in which order their columns stand.
+/// Active features of a file, and the order of their columns.
 struct Active<'a> {
     name: &'static str,
     tensor: Tensor<'a>,
-    /// The columns of layer, position and index.
+    /// Columns of layer, position and index.
     columns: [usize; 3],
 }
 
@@ -122,7 +122,7 @@ impl<'a> Saved<'a> {
         (0..tensor.count()).map(number).collect()
     }
 
-    /// The texts of a list, if they are as many as wanted; else none.
+    /// Returns the texts of a list, if they are as many as wanted; else none.
     fn texts(&self, name: &str, wanted: usize) -> Vec<String> {
         let items = self.entry(name).and_then(|at| self.pickle.items(at)).unwrap_or_default();
         let texts = items.iter().map(|at| self.pickle.text(*at).map(str::to_owned)).collect::<Option<Vec<_>>>();
@@ -141,7 +141,7 @@ impl<'a> Saved<'a> {
         Ok(Active { name, tensor, columns })
     }
 
-    /// The layers that a file says there are.
+    /// Returns the file's number of layers, behind the name of the entry that gives it.
     fn said_layers(&self) -> Option<(&'static str, i64)> {
         let configured = || self.entry("cfg").and_then(|cfg| self.pickle.attribute(cfg, "n_layers"));
         let said = self.entry("n_layers").map(|at| ("n_layers", at)).or_else(|| Some(("cfg", configured()?)))?;
@@ -180,15 +180,15 @@ impl<'a> Saved<'a> {
         Ok(Parts { n_layers, tokens, selected, targets })
     }
 
-    /// What a file is that has no matrix.
+    /// Describes a file that has no matrix.
     fn no_graph(&self) -> String {
         let Value::Dict(entries) = self.pickle.get(self.pickle.top) else { return "it holds no dict".into() };
         let names: Vec<&str> = entries.iter().filter_map(|(key, _)| self.pickle.text(*key)).take(4).collect();
         format!("it has no adjacency_matrix, as a graph of circuit-tracer has; it holds {}", names.join(", "))
     }
 
-    /// The targets: a tensor of vocabulary indices, or a list of records with a text and an index. Older files and
-    /// CLT-Forge call them `logit_tokens`; an index beyond the vocabulary is a direction.
+    /// Reads the targets: a tensor of vocabulary indices, or a list of records with a text and an index. Older files
+    /// and CLT-Forge call them `logit_tokens`; an index beyond the vocabulary is a direction.
     fn targets(&self) -> Result<Vec<(u32, String)>, String> {
         let name = if self.entry("logit_targets").is_some() { "logit_targets" } else { "logit_tokens" };
         let at = self.entry(name).ok_or("it has no logit_targets")?;
@@ -214,8 +214,8 @@ impl<'a> Saved<'a> {
         records.iter().enumerate().map(target).collect()
     }
 
-    /// `LogitTarget(token_str, vocab_idx)`, as a named tuple, or as an object whose attributes are a dict or stand in their
-    /// order.
+    /// Reads `LogitTarget(token_str, vocab_idx)`, as a named tuple, or as an object whose attributes are a dict or
+    /// stand in their order.
     fn record(&self, at: Ref) -> (Option<&'a str>, Option<i64>) {
         let pickle = &self.pickle;
         let (arguments, state) = match *pickle.get(at) {
@@ -234,7 +234,7 @@ impl<'a> Saved<'a> {
         arguments.and_then(in_order).or_else(|| state.and_then(in_order)).unwrap_or_else(by_name)
     }
 
-    /// The nodes in the order of the matrix.
+    /// Returns the nodes in the order of the matrix.
     fn nodes(&self, parts: &Parts) -> Result<Vec<Node>, String> {
         let Active { name, tensor: active, columns } = self.active()?;
         let activations = self.entry("activation_values").map(|_| self.tensor("activation_values")).transpose()?;

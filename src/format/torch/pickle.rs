@@ -1,11 +1,11 @@
 //! A machine that runs pickles without calling anything.
 //!
-//! Values lie in one list and refer to each other by their place in it, so that neither sharing nor depth costs more
+//! Values lie in one list and refer to each other by their index in it, so that neither sharing nor depth costs more
 //! than the pickle is long.
 
 use std::collections::HashMap;
 
-/// A place in [`Pickle`].
+/// Index of a value in [`Pickle`].
 pub(super) type Ref = usize;
 
 /// A value that a pickle makes.
@@ -23,21 +23,21 @@ pub(super) enum Value<'a> {
     Dict(Vec<(Ref, Ref)>),
     /// A class or function: module and name.
     Global(&'a str, &'a str),
-    /// What `callable` would make of `arguments`, and the state that it would be given then.
+    /// Result of calling `callable` with `arguments`, and the state that it would be given then.
     Call {
         callable: Ref,
         arguments: Ref,
         state: Option<Ref>,
     },
-    /// Something outside the pickle, by what identifies it.
+    /// Object outside the pickle, by its identifier.
     Outside(Ref),
 }
 
-/// A pickle that was run.
+/// Result of running a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     values: Vec<Value<'a>>,
-    /// The value that the pickle leaves.
+    /// Value that the pickle returns.
     pub top: Ref,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Pickle<'a> {
     /// Runs a pickle.
     ///
     /// # Errors
-    /// What is wrong with it and at which byte.
+    /// Fails where it is broken, and says how and at which byte.
     pub fn run(bytes: &'a [u8]) -> Result<Self, String> {
         let mut machine = Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), memo: HashMap::new() };
         loop {
@@ -62,14 +62,14 @@ impl<'a> Pickle<'a> {
         &self.values[at]
     }
 
-    /// The entry of a dict; of several the last, as in Python.
+    /// Returns the entry of a dict; of several the last, as in Python.
     pub fn entry(&self, dict: Ref, key: &str) -> Option<Ref> {
         let Value::Dict(entries) = self.get(dict) else { return None };
         let is_key = |(at, _): &&(Ref, Ref)| matches!(self.get(*at), Value::Text(text) if *text == key);
         entries.iter().rev().find(is_key).map(|(_, value)| *value)
     }
 
-    /// An attribute of an object that is given its state as a dict, or as a pair of which the second is one.
+    /// Returns an attribute of an object whose state is a dict, or a pair of which the second is one.
     pub fn attribute(&self, object: Ref, name: &str) -> Option<Ref> {
         let Value::Call { state: Some(state), .. } = *self.get(object) else { return None };
         self.entry(state, name).or_else(|| match self.get(state) {
@@ -92,7 +92,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The items of a list or tuple.
+    /// Returns the items of a list or tuple.
     pub fn items(&self, at: Ref) -> Option<&[Ref]> {
         match self.get(at) {
             Value::List(items) | Value::Tuple(items) => Some(items),
@@ -105,13 +105,13 @@ struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     values: Vec<Value<'a>>,
-    /// `None` is a mark.
+    /// Stack of values; `None` is a mark.
     stack: Vec<Option<Ref>>,
     memo: HashMap<u32, Ref>,
 }
 
 impl<'a> Machine<'a> {
-    /// One instruction; the value that is left where it is the last.
+    /// Runs one instruction; returns the value of the pickle after the last.
     fn step(&mut self) -> Result<Option<Ref>, String> {
         let [code] = self.array()?;
         match code {

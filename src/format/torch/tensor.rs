@@ -7,11 +7,11 @@ use std::io::Cursor;
 use std::ops::Range;
 use zip::{CompressionMethod, ZipArchive};
 
-/// An archive that torch saved: a pickle, and the numbers that it refers to.
+/// Archive that torch saved: a pickle, and the numbers that it refers to.
 pub(super) struct Archive<'a> {
     bytes: &'a [u8],
     members: HashMap<String, Range<usize>>,
-    /// The directory that all members are in.
+    /// Directory of all members.
     root: String,
 }
 
@@ -43,13 +43,13 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// A member, by its name below the root.
+    /// Returns a member, by its name below the root.
     pub fn member(&self, name: &str) -> Option<&'a [u8]> {
         self.members.get(&format!("{}{name}", self.root)).map(|range| &self.bytes[range.clone()])
     }
 }
 
-/// The types of number that occur.
+/// Number types that occur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     F64,
@@ -93,7 +93,7 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Tensor<'a> {
     kind: Kind,
-    /// What it is a view of.
+    /// Storage of which it is a view.
     storage: &'a [u8],
     offset: usize,
     /// Rows, then columns; a vector is one column.
@@ -102,10 +102,10 @@ pub(super) struct Tensor<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// The tensor that a pickle makes at `at`.
+    /// Reads the tensor that a pickle makes at `at`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Fails where it is broken, and says how.
     pub fn of(archive: &Archive<'a>, pickle: &Pickle<'a>, at: Ref) -> Result<Self, String> {
         let Value::Call { callable, arguments, .. } = *pickle.get(at) else { return Err("is no tensor".into()) };
         let call = match pickle.get(callable) {
@@ -142,7 +142,7 @@ impl<'a> Tensor<'a> {
         Some((Kind::of(kind)?, archive.member(&format!("data/{}", pickle.text(key)?))?))
     }
 
-    /// Whether every number is there, and no more are asked for than there are.
+    /// Returns true where every number is there, and no more are asked for than there are.
     fn fits(&self) -> bool {
         let there = self.storage.len() / self.kind.size();
         let Some(count) = self.size[0].checked_mul(self.size[1]) else { return false };
@@ -156,7 +156,7 @@ impl<'a> Tensor<'a> {
         &self.storage[at..at + self.kind.size()]
     }
 
-    /// A number of it; a whole number is converted.
+    /// Returns a number of it; a whole number is converted.
     pub fn float(&self, row: usize, column: usize) -> f32 {
         let bytes = self.bytes(row, column);
         match self.kind {
@@ -168,7 +168,7 @@ impl<'a> Tensor<'a> {
         }
     }
 
-    /// A whole number of it; `None` where it is of another type.
+    /// Returns a whole number of it; `None` where it is of another type.
     pub fn int(&self, row: usize, column: usize) -> Option<i64> {
         let bytes = self.bytes(row, column);
         Some(match self.kind {
@@ -181,12 +181,12 @@ impl<'a> Tensor<'a> {
         })
     }
 
-    /// How many numbers it has.
+    /// Returns the number of its entries.
     pub fn count(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// The number at a place counted row after row, which has to fit into 32 bits.
+    /// Returns the number at an index counted row after row, where it fits into 32 bits.
     pub fn small(&self, at: usize) -> Option<u32> {
         self.int(at / self.size[1], at % self.size[1]).and_then(|number| u32::try_from(number).ok())
     }

@@ -1,4 +1,4 @@
-//! What a query says, and how it is written.
+//! Syntax tree of a query, and its written form.
 
 use crate::graph::query::fields::{self, FIELDS, NumberField, Takes, TextField};
 use crate::graph::query::lexer;
@@ -7,11 +7,11 @@ use std::fmt;
 /// A query or a part of one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
-    /// All hold; at least two.
+    /// Conjunction of at least two parts.
     And(Vec<Expr>),
-    /// One holds; at least two.
+    /// Disjunction of at least two parts.
     Or(Vec<Expr>),
-    /// It does not hold.
+    /// Negation.
     Not(Box<Expr>),
     /// A single term.
     Term(Term),
@@ -20,27 +20,27 @@ pub enum Expr {
 /// A single term.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Term {
-    /// The text is part of the label, the token or the id.
+    /// Text that is part of the label, the token or the id.
     Anywhere(String),
-    /// A number is less or more than another.
+    /// Number that is less or more than another.
     Compare(NumberField, Compare, f64),
-    /// A number lies in one of the ranges; at least one.
+    /// Number in one of the ranges; at least one.
     Within(NumberField, Vec<Range>),
-    /// A text is, or holds, another.
+    /// Text that is, or holds, another.
     Text(TextField, TextTest, String),
-    /// The node is of one of the kinds; at least one.
+    /// Node of one of the kinds; at least one.
     Kind(Vec<Kind>),
-    /// The edge has this sign.
+    /// Edge of this sign.
     Sign(Sign),
-    /// The node is in this state.
+    /// Node in this state.
     State(State),
-    /// This holds for what the edge comes from.
+    /// Condition on the edge's source.
     From(Box<Expr>),
-    /// This holds for what the edge leads to.
+    /// Condition on the edge's target.
     To(Box<Expr>),
 }
 
-/// How two numbers compare.
+/// Comparison of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
     /// `<`
@@ -53,16 +53,17 @@ pub enum Compare {
     AtLeast,
 }
 
-/// From one number to another, both included; an end that is left out is none. Both are one for a single number.
+/// Range from one number to another, both included, without a bound where an end is left out. Both ends are the same
+/// for a single number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// The least.
+    /// Least number.
     pub from: Option<f64>,
-    /// The most.
+    /// Largest number.
     pub to: Option<f64>,
 }
 
-/// How two texts compare; case does not matter.
+/// Comparison of two texts; case does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextTest {
     /// `:`
@@ -80,17 +81,17 @@ pub enum Kind {
     Error,
     /// A token's embedding.
     Token,
-    /// An output.
+    /// A logit node.
     Logit,
-    /// What other programs' files hold beside those.
+    /// Any kind that only other programs' files hold.
     Other,
-    /// A feature of a sparse attention layer, one of the others.
+    /// A feature of a sparse attention layer.
     Attention,
-    /// What such a layer misses.
+    /// An error node of a sparse attention layer.
     AttentionError,
-    /// What a bias adds.
+    /// A bias node.
     Bias,
-    /// Any of the others that is none of these.
+    /// Any other of the kinds that only other programs' files hold.
     Unknown,
 }
 
@@ -103,20 +104,20 @@ pub enum Sign {
     Negative,
 }
 
-/// What a person did with a node.
+/// State of a node in the user's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is the selected one.
+    /// The selected node.
     Selected,
-    /// It is pinned.
+    /// A pinned node.
     Pinned,
-    /// It is in a supernode.
+    /// A node in a supernode.
     Grouped,
-    /// It has a label.
+    /// A labelled node.
     Labelled,
 }
 
-/// A word of a closed list, how it is written, and what it means.
+/// Words of a closed list, each with its written form and its meaning.
 pub(super) type Words<T> = [(T, &'static str, &'static str)];
 
 pub(super) const KINDS: &Words<Kind> = &[
@@ -132,7 +133,7 @@ pub(super) const KINDS: &Words<Kind> = &[
     (Kind::Unknown, "unknown", "any other of them"),
 ];
 
-/// Whether a kind is meant where its name stands alone: others may be texts to look for.
+/// Returns true where a kind's name alone means the kind: the others may be texts to look for.
 pub(super) fn stands_alone(kind: Kind) -> bool {
     !matches!(kind, Kind::Bias | Kind::Unknown)
 }
@@ -149,10 +150,10 @@ pub(super) const STATES: &Words<State> = &[
 pub(super) const COMPARES: [(Compare, &str); 4] =
     [(Compare::AtMost, "<="), (Compare::AtLeast, ">="), (Compare::Less, "<"), (Compare::More, ">")];
 
-/// Words that are no texts unless they are quoted.
+/// Words that are texts only in quotes.
 pub(super) const KEYWORDS: [&str; 3] = ["and", "or", "not"];
 
-/// The name of the field that takes this. Every field stands in the table.
+/// Returns the name of the field that takes this. Every field stands in the table.
 fn name(takes: Takes) -> &'static str {
     FIELDS.iter().find(|field| field.takes == takes).map_or("", |field| field.name)
 }
@@ -161,7 +162,7 @@ fn word<T: PartialEq>(words: &Words<T>, value: &T) -> &'static str {
     words.iter().find(|(word, ..)| word == value).map_or("", |(_, name, _)| name)
 }
 
-/// A text as it has to be written, in quotes where it could be read as something else.
+/// Returns a text in its written form, in quotes where it could be read as something else.
 fn text(text: &str) -> String {
     let is_plain = text.chars().all(|c| c.is_alphanumeric() || c == '_') && !text.is_empty();
     let mut words = KEYWORDS.iter().chain(KINDS.iter().map(|(_, name, _)| name));
@@ -216,7 +217,7 @@ impl fmt::Display for Term {
     }
 }
 
-/// `from:` or `to:` and what it is about. A text on its own could be read as a kind or an id there.
+/// Writes `from:` or `to:` and its condition. A text on its own could be read as a kind or an id there.
 fn end(f: &mut fmt::Formatter<'_>, name: &str, part: &Expr) -> fmt::Result {
     match part {
         Expr::Term(Term::Anywhere(_)) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => write!(f, "{name}:({part})"),

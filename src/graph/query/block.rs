@@ -1,4 +1,4 @@
-//! The kept edges of a graph, in blocks that are asked at once.
+//! The kept edges of a graph, in blocks that are tested at once.
 
 use crate::graph::query::eval::Subject;
 use crate::ids::NodeId;
@@ -6,28 +6,28 @@ use crate::parallel;
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-/// Edges that are asked at once: what is asked of them stays in the nearest cache.
+/// Edges of a block: the answers about them stay in the nearest cache.
 const BLOCK: usize = 4096;
 
-/// Which end of an edge something is about.
+/// One end of an edge.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Source,
     Target,
 }
 
-/// The kept edges of a stretch of a graph's edges, taken apart.
+/// Kept edges of a range of a graph's edges, as columns.
 pub(super) struct Block<'a> {
-    /// Its index among all blocks.
+    /// Index among all blocks.
     pub at: usize,
-    /// Where in the stretch each edge stands; `None` where all are kept.
+    /// Index in the range of each edge; `None` where all are kept.
     places: Option<Vec<u32>>,
     pub sources: Cow<'a, [NodeId]>,
     pub targets: Cow<'a, [NodeId]>,
     pub weights: Cow<'a, [f32]>,
 }
 
-/// The kept edges of a graph in blocks.
+/// Splits the kept edges of a graph into blocks.
 pub(super) fn blocks<'a>(subject: &Subject<'a>) -> Vec<Block<'a>> {
     let Ok(blocks) =
         parallel::map(subject.graph.n_edges().div_ceil(BLOCK), |at| Ok::<_, Infallible>(Block::of(subject, at)));
@@ -67,7 +67,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Where in the graph its edges stand.
+    /// Iterates over the indices of its edges in the graph.
     pub fn edges(&self) -> impl Iterator<Item = usize> + '_ {
         let place = |number: usize| self.places.as_ref().map_or(number, |places| places[number] as usize);
         (0..self.weights.len()).map(move |number| self.at * BLOCK + place(number))

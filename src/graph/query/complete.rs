@@ -1,23 +1,23 @@
-//! What may stand at the cursor while a query is typed.
+//! Completion of a query while it is typed.
 
 use crate::graph::query::ast::{KINDS, SIGNS, STATES, Words, stands_alone};
 use crate::graph::query::fields::{self, FIELDS, Field, Takes, TextField};
 use crate::graph::query::lexer::{self, Kind as Lexeme, Token};
 use std::ops::Range;
 
-/// Something that may stand at the cursor.
+/// A completion at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
-    /// The bytes that it replaces.
+    /// Bytes that it replaces.
     pub span: Range<usize>,
-    /// What it puts there; empty for a mere hint.
+    /// Text that it inserts; empty for a mere hint.
     pub insert: String,
-    /// What it means.
+    /// Description of the completion.
     pub doc: String,
 }
 
-/// What may stand at byte `cursor` of `text`, as far as what is in front of it says. `known` gives the texts that a
-/// field has in the graph, such as its labels.
+/// Returns the completions at byte `cursor` of `text`, by the text in front of it. `known` gives the texts that a field
+/// has in the graph, such as its labels.
 pub fn complete(text: &str, cursor: usize, known: &dyn Fn(TextField) -> Vec<String>) -> Vec<Completion> {
     let cursor = (0..=cursor.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let before = &text[..cursor];
@@ -32,14 +32,14 @@ pub fn complete(text: &str, cursor: usize, known: &dyn Fn(TextField) -> Vec<Stri
         }
         _ => (String::new(), cursor..cursor),
     };
-    let at = Place { typed: &typed.0, span: typed.1 };
+    let at = CursorContext { typed: &typed.0, span: typed.1 };
     match field_before(&tokens) {
         Some(field) => at.values(field, known),
         None => at.terms(&tokens),
     }
 }
 
-/// The field whose value stands at the end of `tokens`: in front of it are an operator and maybe a list.
+/// Returns the field whose value stands at the end of `tokens`, after an operator and maybe a list.
 fn field_before(tokens: &[Token]) -> Option<&'static Field> {
     let mut rest = tokens;
     while let [front @ .., Token { kind: Lexeme::Word(_), .. }, Token { kind: Lexeme::Comma, .. }] = rest {
@@ -51,12 +51,12 @@ fn field_before(tokens: &[Token]) -> Option<&'static Field> {
     }
 }
 
-struct Place<'a> {
+struct CursorContext<'a> {
     typed: &'a str,
     span: Range<usize>,
 }
 
-impl Place<'_> {
+impl CursorContext<'_> {
     fn offer(&self, insert: impl Into<String>, doc: impl Into<String>) -> Completion {
         Completion { span: self.span.clone(), insert: insert.into(), doc: doc.into() }
     }
@@ -65,7 +65,7 @@ impl Place<'_> {
         name.to_lowercase().starts_with(&self.typed.to_lowercase())
     }
 
-    /// What may start a term, or go on after one.
+    /// Returns the completions that start a term, or go on after one.
     fn terms(&self, tokens: &[Token]) -> Vec<Completion> {
         let fields = FIELDS.iter().filter(|field| self.starts(field.name));
         let mut offers: Vec<_> = fields.map(|field| self.offer(lead(field), field.doc)).collect();
@@ -123,7 +123,7 @@ impl Place<'_> {
     }
 }
 
-/// A field with the operator that its example has.
+/// Returns the name of a field with the operator of its example.
 fn lead(field: &Field) -> &'static str {
     let rest = &field.example[field.name.len()..];
     let operator = if rest.starts_with("<=") || rest.starts_with(">=") { 2 } else { 1 };

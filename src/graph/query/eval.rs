@@ -1,4 +1,4 @@
-//! What a query says of a graph.
+//! Evaluation of a query on a graph.
 
 use crate::graph::query::Query;
 use crate::graph::query::ast::{Kind, State, Term, TextTest};
@@ -11,19 +11,19 @@ use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What is known of features beside the graph. `None` is not known, or not known yet.
+/// Facts about features beside the graph. `None` is unknown, or not known yet.
 pub trait Features: Sync {
-    /// Whether one of the tokens that a feature writes for most satisfies `test`.
+    /// Returns true where one of the tokens that a feature promotes most satisfies `test`.
     fn promotes(&self, layer: Layer, feature: FeatureId, test: &dyn Fn(&str) -> bool) -> Option<bool>;
 
-    /// Whether one of the tokens that a feature writes against most satisfies `test`.
+    /// Returns true where one of the tokens that a feature suppresses most satisfies `test`.
     fn suppresses(&self, layer: Layer, feature: FeatureId, test: &dyn Fn(&str) -> bool) -> Option<bool>;
 
-    /// The share of all tokens at which a feature fires.
+    /// Returns a feature's density: the share of all tokens at which it fires.
     fn density(&self, layer: Layer, feature: FeatureId) -> Option<f64>;
 }
 
-/// Nothing is known beside the graph.
+/// [`Features`] without any known facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NothingKnown;
 
@@ -41,7 +41,7 @@ impl Features for NothingKnown {
     }
 }
 
-/// Beside the graph, only how often features fire is known.
+/// [`Features`] of which only the densities are known.
 impl Features for Densities {
     fn promotes(&self, _: Layer, _: FeatureId, _: &dyn Fn(&str) -> bool) -> Option<bool> {
         None
@@ -56,24 +56,24 @@ impl Features for Densities {
     }
 }
 
-/// What a query is asked of.
+/// Subject of a query.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The graph.
     pub graph: &'a AttributionGraph,
-    /// What is kept of it: nothing else matches.
+    /// Kept part of the graph: nothing else matches.
     pub kept: &'a Kept,
     /// Labels from the graph's file.
     pub labels: &'a Labels,
-    /// What a person did with the graph.
+    /// The user's work on the graph.
     pub edited: &'a Edited,
-    /// The selected node: the one that the walk stands on.
+    /// Selected node, on which the walk stands.
     pub selected: Option<NodeId>,
-    /// What is known of features.
+    /// Facts about features.
     pub features: &'a dyn Features,
 }
 
-/// What a term says. Ordered so that `and` is the least and `or` the greatest.
+/// Truth value of a term. Ordered so that `and` is the least and `or` the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Truth {
@@ -83,12 +83,12 @@ pub(super) enum Truth {
 }
 
 impl Truth {
-    /// The greater one. The bits are such that it is one operation, which compilers see for many at once.
+    /// Returns the greater one, by a single bit operation, so that compilers vectorise it.
     pub fn or(self, other: Self) -> Self {
         Self::from_bits(self as u8 | other as u8)
     }
 
-    /// The lesser one.
+    /// Returns the lesser one.
     pub fn and(self, other: Self) -> Self {
         Self::from_bits(self as u8 & other as u8)
     }
@@ -116,18 +116,18 @@ impl From<bool> for Truth {
     }
 }
 
-/// What a query needs and is not known.
+/// Facts that a query needs and that are unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lacking {
     /// Activations that the file leaves out.
     Activation,
     /// Influence that the file leaves out.
     Influence,
-    /// Influence that was not computed anew.
+    /// Recomputed influence.
     Recomputed,
-    /// How often features fire.
+    /// Densities of features.
     Density,
-    /// What features write for and against.
+    /// Tokens that features promote and suppress.
     PromotedTokens,
     /// A selected node.
     Selection,
@@ -146,37 +146,37 @@ impl fmt::Display for Lacking {
     }
 }
 
-/// What matches a query, of what is kept.
+/// Matches of a query among the kept nodes and edges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matches {
     nodes: Vec<bool>,
     edges: Vec<bool>,
-    /// How many nodes match.
+    /// Number of nodes that match.
     pub n_nodes: usize,
-    /// How many edges match.
+    /// Number of edges that match.
     pub n_edges: usize,
-    /// How many nodes neither match nor do not, for want of what is lacking.
+    /// Number of nodes that are undecided for want of the lacking facts.
     pub undecided_nodes: usize,
-    /// How many edges neither match nor do not.
+    /// Number of edges that are undecided.
     pub undecided_edges: usize,
-    /// What would decide them; empty where all is decided.
+    /// Facts that would decide them; empty where all are decided.
     pub lacking: BTreeSet<Lacking>,
 }
 
 impl Matches {
-    /// Whether a node matches.
+    /// Returns true where a node matches.
     pub fn has_node(&self, id: NodeId) -> bool {
         self.nodes[id.index()]
     }
 
-    /// Whether an edge matches.
+    /// Returns true where an edge matches.
     pub fn has_edge(&self, id: crate::ids::EdgeId) -> bool {
         self.edges[id.index()]
     }
 }
 
 impl Query {
-    /// What matches among what is kept.
+    /// Finds the matches among the kept nodes and edges.
     ///
     /// # Examples
     /// ```
@@ -221,7 +221,7 @@ impl Query {
 }
 
 impl Subject<'_> {
-    /// What a term asks of edges; `None` for a term about nodes.
+    /// Returns the test of a term about edges; `None` for a term about nodes.
     pub(super) fn edge_test(&self, term: &Term) -> Option<EdgeTest> {
         match term {
             Term::Sign(sign) => Some(EdgeTest::Sign(*sign)),
@@ -240,7 +240,7 @@ impl Subject<'_> {
         Test::of(term, counts)
     }
 
-    /// What a term about nodes says of each.
+    /// Returns the answers of a term about nodes.
     pub(super) fn answers(&self, term: &Term) -> Answers {
         if let Some((field, test)) = self.number_test(term) {
             return self.number_answers(field, &test);
@@ -304,7 +304,7 @@ impl Subject<'_> {
         })
     }
 
-    /// Each node's share of the selected node's input, or the other way round, `[N]`.
+    /// Returns each node's share of the selected node's input, or the other way round, `[N]`.
     fn shares(&self, field: NumberField, selected: NodeId) -> Vec<f64> {
         let mut shares = vec![0.0; self.graph.n_nodes()];
         let share = |edge: crate::graph::Edge| f64::from(edge.weight.abs()) / self.graph.input_total(edge.target);
@@ -345,7 +345,7 @@ impl Subject<'_> {
         })
     }
 
-    /// A node's label; empty where it has none.
+    /// Returns a node's label; empty where it has none.
     fn label(&self, id: NodeId) -> &str {
         label(self.graph, self.edited, self.labels, id).unwrap_or_default()
     }
@@ -354,7 +354,7 @@ impl Subject<'_> {
 /// A number of a node.
 enum Value {
     Is(f64),
-    /// A node of its kind has none.
+    /// No number, as for every node of its kind.
     None,
     Unknown,
 }
@@ -385,8 +385,8 @@ fn is_of(node: &Node, kind: Kind) -> bool {
     }
 }
 
-/// Whether a text is, or holds, another one, whatever the case. A token's own spaces do not count where it is to be
-/// equal.
+/// Returns a test that a text is, or holds, another one, whatever the case. For equality, spaces at the ends do not
+/// count.
 fn text_test(how: TextTest, wanted: &str) -> Box<dyn Fn(&str) -> bool + Sync> {
     let wanted = wanted.to_lowercase();
     match how {

@@ -2,65 +2,65 @@
 
 use std::fmt::Write;
 
-/// A number that a node or an edge has.
+/// A number of a node or an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberField {
-    /// The layer of a feature or an error.
+    /// Layer of a feature or an error.
     Layer,
-    /// The place in the prompt.
+    /// Position in the prompt.
     Position,
-    /// A feature's index in its layer.
+    /// Index of a feature in its layer.
     Feature,
-    /// A feature's activation.
+    /// Activation of a feature.
     Activation,
-    /// The cumulative influence score: the file's where it gives one.
+    /// Cumulative influence score: the file's where it gives one.
     Influence,
-    /// The same among what is left of a graph that was pruned before.
+    /// Cumulative influence score in the remaining graph, where that was pruned before.
     Recomputed,
-    /// How often the feature fires at all.
+    /// Density of the feature.
     Density,
-    /// The node's share of the selected node's input.
+    /// Share of the node in the selected node's input.
     Input,
-    /// The selected node's share of the node's input.
+    /// Share of the selected node in the node's input.
     Output,
-    /// The edge's share of its target's input.
+    /// Share of the edge in its target's input.
     Share,
-    /// The edge's weight.
+    /// Weight of the edge.
     Weight,
-    /// The edge's absolute weight.
+    /// Absolute weight of the edge.
     AbsoluteWeight,
 }
 
 impl NumberField {
-    /// Whether it is of an edge, not of a node.
+    /// Returns true for a number of an edge, not of a node.
     pub fn is_of_edge(self) -> bool {
         matches!(self, Self::Share | Self::Weight | Self::AbsoluteWeight)
     }
 
-    /// Whether graphs hold it in single precision.
+    /// Returns true where graphs hold it in single precision.
     pub(super) fn is_single(self) -> bool {
         matches!(self, Self::Activation | Self::Influence | Self::Recomputed | Self::Weight | Self::AbsoluteWeight)
     }
 }
 
-/// A text that a node has.
+/// A text of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextField {
-    /// Its id in graph JSON.
+    /// Id in graph JSON.
     Name,
-    /// Its label.
+    /// Label.
     Label,
-    /// The token at its position, or of a logit its own.
+    /// Token at its position, or of a logit its own.
     Token,
-    /// The name of its supernode.
+    /// Name of its supernode.
     Group,
-    /// Any of the tokens that a feature writes for.
+    /// Any of the tokens that a feature promotes.
     Promotes,
-    /// Any of the tokens that a feature writes against.
+    /// Any of the tokens that a feature suppresses.
     Suppresses,
 }
 
-/// What a term compares.
+/// Values that a term takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// Numbers, ranges and comparisons.
@@ -71,24 +71,24 @@ pub enum Takes {
     Kinds,
     /// A sign.
     Sign,
-    /// What a person did with a node.
+    /// States of a node in the user's work.
     State,
-    /// A term or a bracket about what the edge comes from.
+    /// Condition on the edge's source: a term, or several in brackets.
     From,
-    /// A term or a bracket about what the edge leads to.
+    /// Condition on the edge's target: a term, or several in brackets.
     To,
 }
 
 /// A term of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// How it is written.
+    /// Written form.
     pub name: &'static str,
-    /// What it compares.
+    /// Values that it takes.
     pub takes: Takes,
-    /// What it means, in a few words.
+    /// Meaning, in a few words.
     pub doc: &'static str,
-    /// One as it may be typed.
+    /// Example, as it may be typed.
     pub example: &'static str,
 }
 
@@ -96,7 +96,7 @@ const fn field(name: &'static str, takes: Takes, doc: &'static str, example: &'s
     Field { name, takes, doc, example }
 }
 
-/// Every term.
+/// All terms.
 pub const FIELDS: [Field; 23] = {
     use NumberField as N;
     use Takes::{From, Kinds, Number, Sign, State, Text, To};
@@ -138,12 +138,12 @@ pub const FIELDS: [Field; 23] = {
     ]
 };
 
-/// The field of this name.
+/// Returns the field of this name.
 pub(super) fn find(name: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
-/// The grammar, as help and documentation print it.
+/// Returns the grammar, as help and documentation print it.
 pub fn grammar() -> String {
     let mut text = String::from(
         "A filter is terms side by side, which all have to hold; `or`, `not` and brackets combine\n\

@@ -1,9 +1,9 @@
-//! Cuts a query into tokens.
+//! Lexer of queries.
 
 use crate::graph::query::QueryError;
 use std::ops::Range;
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     Open,
@@ -13,22 +13,22 @@ pub(super) enum Kind {
     Operator(&'static str),
     /// A run of other characters.
     Word(String),
-    /// A text in quotes, without them.
+    /// Text in quotes, without them.
     Quoted(String),
 }
 
-/// A token, and where it stands.
+/// A token and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Token {
     pub kind: Kind,
-    /// In bytes.
+    /// Range in bytes.
     pub span: Range<usize>,
 }
 
-/// Longer ones first.
+/// Operators, the longer ones first.
 const OPERATORS: [&str; 7] = ["<=", ">=", "<", ">", "=", ":", "~"];
 
-/// Whether a character ends a word.
+/// Returns true where a character ends a word.
 fn ends_word(c: char) -> bool {
     c.is_whitespace() || matches!(c, '(' | ')' | ',' | '"' | '<' | '>' | '=' | ':' | '~')
 }
@@ -36,7 +36,7 @@ fn ends_word(c: char) -> bool {
 /// Cuts `text` into tokens.
 ///
 /// # Errors
-/// [`QueryError`] where a quote is not closed.
+/// Fails with [`QueryError`] where a quote is not closed.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -69,8 +69,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
     Ok(tokens)
 }
 
-/// The text in quotes at the start of `rest`, and how many bytes it takes with them. `\"` and `\\` stand for what
-/// follows the backslash.
+/// Returns the text in quotes at the start of `rest`, and the bytes that it takes with them. `\"` and `\\` stand for
+/// the character behind the backslash.
 fn quoted(rest: &str) -> Option<(String, usize)> {
     let mut text = String::new();
     let mut chars = rest.char_indices().skip(1);
@@ -84,7 +84,7 @@ fn quoted(rest: &str) -> Option<(String, usize)> {
     None
 }
 
-/// A text as it has to be written to be read as one: in quotes.
+/// Returns a text in quotes, so that it is read as a text.
 pub(super) fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

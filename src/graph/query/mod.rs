@@ -1,12 +1,12 @@
-//! The filter language: which nodes and edges a person wants to see.
+//! The filter language, in which the user says which nodes and edges to show.
 //!
 //! ```text
 //! layer:10..20 type:feature (label~texas or promotes~Austin) not sign:-
 //! ```
 //!
-//! A query is read by [`Query::parse`] and applied by [`Query::matches`]. Its logic has three values: what a term
-//! needs and what is not known yet is neither a match nor its opposite, and is reported. [`grammar`] is the text that
-//! help and documentation print; it is made from the table of [`FIELDS`] that the parser reads and completion offers.
+//! A query is read by [`Query::parse`] and applied by [`Query::matches`]. Its logic has three values: a term that needs
+//! unknown facts neither matches nor fails to, and is reported. [`grammar`] is the text that help and documentation
+//! print; it is made from the table of [`FIELDS`] that the parser reads and completion offers.
 
 mod ast;
 mod block;

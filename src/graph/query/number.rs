@@ -1,16 +1,16 @@
-//! What a term asks of a number.
+//! Tests of numbers by a term.
 
 use crate::graph::query::ast::{Compare, Range, Term};
 use crate::graph::query::eval::Truth;
 use crate::graph::query::fields::NumberField;
 use crate::graph::query::parser::counts_from_end;
 
-/// That it lies in one of these ranges, both ends included.
+/// Test that a number lies in one of these ranges, both ends included.
 pub(super) struct Test(Vec<(f64, f64)>);
 
 impl Test {
-    /// The test of a term, with numbers that are counted from the end counted from the start, in the precision of
-    /// what they are compared with.
+    /// Returns the test of a term. Its numbers that count from the end are made to count from the start, in the
+    /// precision of the numbers that they are compared with.
     pub fn of(term: &Term, counts: impl Fn(NumberField) -> f64) -> Option<(NumberField, Self)> {
         let bound = |field: NumberField, value: f64| {
             if value < 0.0 && counts_from_end(field) {
@@ -47,7 +47,7 @@ impl Test {
         self.0.iter().any(|(from, to)| (*from..=*to).contains(&number))
     }
 
-    /// What it says of each of `numbers`.
+    /// Tests each of `numbers`.
     pub fn of_each(&self, numbers: impl Iterator<Item = f64>) -> Vec<Truth> {
         // A single range, as nearly always, is two comparisons and no branch.
         if let [(from, to)] = self.0[..] {

@@ -1,4 +1,4 @@
-//! Reads a query.
+//! Parser of queries.
 
 use crate::graph::query::ast::{
     COMPARES, Expr, KEYWORDS, KINDS, Range, SIGNS, STATES, Term, TextTest, Words, stands_alone,
@@ -7,16 +7,16 @@ use crate::graph::query::fields::{self, FIELDS, Field, NumberField, Takes, TextF
 use crate::graph::query::lexer::{self, Kind as Lexeme, Token};
 use std::fmt;
 
-/// Brackets and nots may stand this deep in each other: more is no filter but an accident.
+/// Deepest nesting of brackets and nots: more is no filter but an accident.
 const DEEPEST: usize = 64;
 
-/// Why a text is no query: what is wrong, and where.
+/// Error of a text that is no query, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct QueryError {
-    /// The bytes of the text that are wrong; empty where something is missing.
+    /// Wrong bytes of the text; empty where something is missing.
     pub span: std::ops::Range<usize>,
-    /// What is wrong with them, and what to do.
+    /// Description of the error, and the remedy.
     pub message: String,
 }
 
@@ -36,7 +36,7 @@ impl Query {
     /// Reads a query.
     ///
     /// # Errors
-    /// [`QueryError`] with the place of the first thing that does not belong.
+    /// Fails with [`QueryError`] at the place of the first thing that does not belong.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         let tokens = lexer::tokens(text)?;
         let mut parser = Parser { tokens: &tokens, end: text.len(), at: 0, depth: 0 };
@@ -50,7 +50,7 @@ impl Query {
         }
     }
 
-    /// What it says.
+    /// Returns its syntax tree.
     pub fn expr(&self) -> &Expr {
         &self.expr
     }
@@ -70,7 +70,7 @@ impl fmt::Display for Query {
 
 struct Parser<'a> {
     tokens: &'a [Token],
-    /// The length of the text.
+    /// Length of the text.
     end: usize,
     at: usize,
     depth: usize,
@@ -85,14 +85,14 @@ impl<'a> Parser<'a> {
         matches!(self.tokens.get(at).map(|token| &token.kind), Some(Lexeme::Operator(_)))
     }
 
-    /// Takes the next token if it is this keyword.
+    /// Takes the next token and returns true if it is this keyword.
     fn takes_word(&mut self, word: &str) -> bool {
         let is_word = self.peek().is_some_and(|token| is_keyword(token, word)) && !self.operator_follows(self.at + 1);
         self.at += usize::from(is_word);
         is_word
     }
 
-    /// An error at the next token, or at the end of the text.
+    /// Returns an error at the next token, or at the end of the text.
     fn expected(&self, what: impl fmt::Display) -> QueryError {
         let span = self.peek().map_or(self.end..self.end, |token| token.span.clone());
         QueryError::new(span, format!("expected {what}"))
@@ -181,7 +181,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A field, an operator and a value.
+    /// Reads a field, an operator and a value.
     fn term(&mut self, word: &str, token: &Token) -> Result<Term, QueryError> {
         let field = fields::find(word).ok_or_else(|| unknown_field(word, token))?;
         let Some(Token { kind: Lexeme::Operator(operator), span }) = self.tokens.get(self.at + 1) else {
@@ -208,7 +208,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What follows `from:` or `to:`.
+    /// Reads the condition after `from:` or `to:`.
     fn end(&mut self, lead: &str) -> Result<Expr, QueryError> {
         let Some(Token { kind: Lexeme::Word(word), .. }) = self.peek() else {
             return match self.peek().map(|token| &token.kind) {
@@ -233,7 +233,7 @@ impl<'a> Parser<'a> {
         self.negated()
     }
 
-    /// Values with commas between them.
+    /// Reads values with commas between them.
     fn list<T>(&mut self, value: impl Fn(&mut Self) -> Result<T, QueryError>) -> Result<Vec<T>, QueryError> {
         let mut values = vec![value(self)?];
         while matches!(self.peek(), Some(Token { kind: Lexeme::Comma, .. })) {
@@ -330,12 +330,12 @@ fn is_keyword(token: &Token, keyword: &str) -> bool {
     matches!(&token.kind, Lexeme::Word(word) if word.eq_ignore_ascii_case(keyword))
 }
 
-/// Whether negative numbers are counted from the end.
+/// Returns true where negative numbers of the field count from the end.
 pub(super) fn counts_from_end(field: NumberField) -> bool {
     matches!(field, NumberField::Layer | NumberField::Position)
 }
 
-/// Whether a number can be a value of the field at all.
+/// Checks that a number can be a value of the field at all.
 fn check(field: NumberField, number: f64, span: &std::ops::Range<usize>) -> Result<(), QueryError> {
     let is_count = matches!(field, NumberField::Layer | NumberField::Position | NumberField::Feature);
     if is_count && number.fract() != 0.0 {
@@ -344,13 +344,13 @@ fn check(field: NumberField, number: f64, span: &std::ops::Range<usize>) -> Resu
     Ok(())
 }
 
-/// A number as a person writes it; no words such as `inf`.
+/// Reads a number as the user writes it; no words such as `inf`.
 fn number(text: &str) -> Option<f64> {
     let is_numeral = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '+' | '-' | 'e' | 'E'));
     text.parse().ok().filter(|number: &f64| is_numeral && number.is_finite())
 }
 
-/// Whether a word has the form of a node's id in graph JSON.
+/// Returns true where a word has the form of a node's id in graph JSON.
 fn is_node_name(word: &str) -> bool {
     let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = word.split('_').collect();

@@ -1,4 +1,4 @@
-//! A query made ready for a graph: what each term says of every node, and how it is asked of a block of edges.
+//! A query prepared for a graph: the truth of each term for every node, and its test of a block of edges.
 
 use crate::graph::query::ast::{Expr, Sign, Term};
 use crate::graph::query::block::{Block, Side};
@@ -9,10 +9,10 @@ use crate::parallel;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-/// Edges are shared out in so many pieces.
+/// Pieces that the edges are divided into for threads.
 const PIECES: usize = 16;
 
-/// A query, made ready.
+/// A prepared query.
 pub(super) enum Plan {
     All(Vec<Plan>),
     Any(Vec<Plan>),
@@ -23,22 +23,22 @@ pub(super) enum Plan {
     Edge(EdgeAnswers),
 }
 
-/// What a term says of every node, `[N]`, and what it would need to say more.
+/// Truth of a term for every node, `[N]`, and the fact that it lacks.
 pub(super) struct Answers {
     pub truths: Vec<Truth>,
     pub lacks: Option<Lacking>,
 }
 
-/// What up to eight terms say of every node, a byte each, so that both ends of an edge are looked up once for all of
+/// Truths of up to eight terms for every node, a byte each, so that both ends of an edge are looked up once for all of
 /// them.
 pub(super) struct Packed {
-    /// `[N]`
+    /// Truths by node, `[N]`.
     truths: Vec<u64>,
     join: Join,
     lacks: BTreeSet<Lacking>,
 }
 
-/// How truths are joined.
+/// Logical connective of terms.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Join {
     And,
@@ -46,7 +46,7 @@ enum Join {
 }
 
 impl Packed {
-    /// At most this many terms.
+    /// Terms that fit, at most.
     const MOST: usize = 8;
 
     fn new(terms: &[Answers], join: Join, n_nodes: usize) -> Self {
@@ -61,7 +61,7 @@ impl Packed {
         Self { truths: truths.collect(), join, lacks }
     }
 
-    /// What the terms say together, of what each says.
+    /// Joins the truths of the terms, a byte each.
     fn joined(&self, packed: u64) -> Truth {
         let join = |packed: u64, by: u32| match self.join {
             Join::And => packed & packed >> by,
@@ -75,25 +75,25 @@ impl Packed {
     }
 }
 
-/// What a term says of edges, and what it would need to say more.
+/// Truth of a term for edges, and the facts that it lacks.
 pub(super) struct EdgeAnswers {
-    /// Of the edges of every block.
+    /// Truths by block and edge.
     truths: Vec<Vec<Truth>>,
-    /// Of every node, `[N]`: whether one of its kept edges satisfies the term.
+    /// Truth by node that one of its kept edges satisfies the term, `[N]`.
     any: Vec<Truth>,
     lacks: BTreeSet<Lacking>,
-    /// It is about one end, and of an end it is asked as of a node.
+    /// True for a term about one end, which for an end of an edge is answered by that node.
     is_of_end: bool,
 }
 
-/// What a term asks of an edge.
+/// Test of an edge by a term.
 pub(super) enum EdgeTest {
     Number(NumberField, Test),
     Sign(Sign),
 }
 
 impl Plan {
-    /// Makes a query ready.
+    /// Prepares a query.
     pub fn new(expr: &Expr, subject: &Subject<'_>, blocks: &[Block<'_>]) -> Self {
         match expr {
             Expr::And(parts) => Self::joined(parts, Join::And, subject, blocks),
@@ -113,7 +113,7 @@ impl Plan {
         }
     }
 
-    /// Parts that are joined, those first that are mere terms about nodes.
+    /// Joins parts, those that are mere terms about nodes first.
     fn joined(parts: &[Expr], join: Join, subject: &Subject<'_>, blocks: &[Block<'_>]) -> Self {
         let is_of_nodes = |part: &&Expr| match part {
             Expr::Term(Term::From(_) | Term::To(_)) => false,
@@ -140,7 +140,7 @@ impl Plan {
         Self::Edge(EdgeAnswers { truths, any, lacks: inside.lacks(), is_of_end: true })
     }
 
-    /// What it says of each node.
+    /// Returns its truth for a node.
     pub fn ask_node(&self, at: usize) -> Truth {
         match self {
             Self::All(parts) => parts.iter().map(|part| part.ask_node(at)).min().unwrap_or(Truth::True),
@@ -151,7 +151,7 @@ impl Plan {
         }
     }
 
-    /// Which kept edges match, `[E]`, how many those are, and how many are undecided.
+    /// Returns the kept edges that match, `[E]`, their number, and the number of undecided ones.
     pub fn ask_edges(&self, subject: &Subject<'_>, blocks: &[Block<'_>]) -> (Vec<bool>, usize, usize) {
         let mut matching = vec![false; subject.graph.n_edges()];
         let (mut n_matching, mut n_undecided) = (0, 0);
@@ -185,7 +185,7 @@ impl Plan {
         }
     }
 
-    /// What its terms lack.
+    /// Returns the facts that its terms lack.
     pub fn lacks(&self) -> BTreeSet<Lacking> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::lacks).collect(),
@@ -196,10 +196,10 @@ impl Plan {
     }
 }
 
-/// What a query is asked of.
+/// Subject that a query is asked about.
 #[derive(Clone, Copy)]
 enum Asked {
-    /// An edge: what is about nodes holds where it holds for either end.
+    /// Edge: a term about nodes holds where it holds for either end.
     Edge,
     /// One end of an edge, and that edge alone.
     End(Side),
@@ -232,14 +232,14 @@ impl EdgeTest {
     }
 }
 
-/// What is said of the edges of every block.
+/// Returns the answers for the edges of every block.
 fn ask_all(blocks: &[Block<'_>], ask: impl Fn(&Block<'_>) -> Vec<Truth> + Send + Sync) -> Vec<Vec<Truth>> {
     let Ok(truths) = parallel::map(blocks.len(), |at| Ok::<_, Infallible>(ask(&blocks[at])));
     truths
 }
 
-/// Whether one of a node's kept edges satisfies something that is said of every edge, `[N]`. `near` says at which end
-/// of the edge the node stands.
+/// Returns for each node the truth that one of its kept edges satisfies the term with these `truths`, `[N]`. `near` are
+/// the ends of an edge at which the node may stand.
 fn some_edge(subject: &Subject<'_>, blocks: &[Block<'_>], truths: &[Vec<Truth>], near: &[Side]) -> Vec<Truth> {
     let none = || vec![Truth::False; subject.graph.n_nodes()];
     let piece = blocks.len().div_ceil(PIECES).max(1);

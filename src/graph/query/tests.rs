@@ -1,4 +1,4 @@
-//! What queries say, worked out by hand, and what holds of every query.
+//! Queries worked out by hand, and properties of every query.
 
 use super::*;
 use crate::graph::tests::{any_graph, info, plain};
@@ -33,7 +33,7 @@ fn graph() -> AttributionGraph {
     AttributionGraph::from_edges(GraphInfo { tokens, ..info(2) }, nodes, edges).unwrap()
 }
 
-/// Feature 7 promotes Austin; what feature 8 promotes is not known.
+/// Features of which feature 7 promotes Austin; the tokens that feature 8 promotes are unknown.
 struct Seven;
 
 impl Features for Seven {
@@ -73,7 +73,7 @@ fn nodes(query: &str) -> Vec<u32> {
     (0..7).filter(|id| matches.has_node(NodeId(*id))).collect()
 }
 
-/// The ends of the edges that match.
+/// Returns the ends of the edges that match.
 fn edges(query: &str) -> Vec<(u32, u32)> {
     let matches = asked(query, Some(5));
     graph().edges().filter(|edge| matches.has_edge(edge.id)).map(|edge| (edge.source.0, edge.target.0)).collect()
@@ -366,7 +366,7 @@ fn any_expr() -> impl Strategy<Value = Expr> {
     })
 }
 
-/// Text made of the pieces of which queries are made.
+/// Generates text from pieces of queries.
 fn almost_a_query() -> impl Strategy<Value = String> {
     let pieces = prop_oneof![
         proptest::sample::select(FIELDS.to_vec()).prop_map(|field| field.name.to_owned()),

@@ -1,16 +1,16 @@
-//! Addresses on a server: what they consist of, where a redirect leads, how a name stands in one.
+//! Addresses on a server: their origin, the targets of redirects, and the escaping of names.
 
 use std::fmt::Write as _;
 use ureq::http::Uri;
 
-/// Scheme, host and port.
+/// Returns scheme, host and port.
 pub(super) fn origin(url: &Uri) -> (String, String, u16) {
     let scheme = url.scheme_str().unwrap_or_default().to_ascii_lowercase();
     let port = url.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
     (scheme, url.host().unwrap_or_default().to_ascii_lowercase(), port)
 }
 
-/// Where a redirect leads from `base`.
+/// Returns the target of a redirect from `base`.
 pub(super) fn resolve(base: &Uri, location: &str) -> String {
     let scheme = base.scheme_str().unwrap_or("https");
     let authority = base.authority().map_or("", |authority| authority.as_str());
@@ -26,7 +26,7 @@ pub(super) fn resolve(base: &Uri, location: &str) -> String {
     }
 }
 
-/// Percent-encodes what may not stand in a path; `/` too, unless it is kept as a separator.
+/// Percent-encodes characters that may not stand in a path; `/` too, unless it is kept as a separator.
 pub(super) fn escape(text: &str, keep_slashes: bool) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

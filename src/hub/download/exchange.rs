@@ -1,5 +1,5 @@
-//! One request and its answer, on a thread of its own: a request to stop is heard while a name is looked up, a
-//! connection is made or a server says nothing.
+//! One request and its answer, on a thread of its own, so that a request to stop takes effect while a name is looked
+//! up, a connection is made or a server does not answer.
 
 use crate::hub::Patience;
 use crate::job::{Cancel, Cancelled};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Method, Request, Uri};
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const BLOCK: usize = 1 << 17;
-/// Blocks that wait for whoever writes them.
+/// Blocks that wait to be taken, at most.
 const WAITING: usize = 8;
-/// Between two looks at the flag that stops the work.
+/// Time between two checks of the flag that stops the work.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The head of an answer.
@@ -29,12 +29,12 @@ impl Answer {
     }
 }
 
-/// Why there is no answer, or not all of it.
+/// Reason why an answer is missing or incomplete.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The connection failed; a sentence's end that says how.
+    /// Connection that failed; a sentence's end that says how.
     Connection(String),
-    /// The work was stopped on request.
+    /// Request to stop.
     Cancelled(Cancelled),
 }
 
@@ -50,24 +50,24 @@ enum Piece {
     End(Result<(), String>),
 }
 
-/// An answer's body, as it comes. Whoever drops it leaves the connection to its thread, which ends with the next block
-/// or the time limit on reading.
+/// Body of an answer, as it comes. When it is dropped, its thread closes the connection after the next block or the
+/// time limit on reading.
 pub(super) struct Body {
     pieces: Receiver<Piece>,
     cancel: Cancel,
     pace: Pace,
 }
 
-/// How fast an answer comes, while somebody waits for it.
+/// Pace of an answer, while it is waited for.
 struct Pace {
     patience: Patience,
-    /// In all.
+    /// Time waited in all.
     waited: Duration,
-    /// Since the rate was last looked at.
+    /// Time waited since the rate was last checked.
     stretch: Duration,
     /// Bytes that came since then.
     bytes: u64,
-    /// How long all of it may take.
+    /// Longest time for all of it.
     most: Option<Duration>,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn send(
 }
 
 impl Body {
-    /// The next piece; where it is `paced`, it has to come fast enough.
+    /// Returns the next piece; where it is `paced`, it has to come fast enough.
     fn next(&mut self, paced: bool) -> Result<Piece, Broken> {
         loop {
             self.cancel.check()?;
@@ -140,13 +140,13 @@ impl Body {
         }
     }
 
-    /// The same, of which all has to come in the time for small answers.
+    /// Limits the whole body to the time for small answers.
     pub fn small(mut self) -> Self {
         self.pace.most = Some(self.pace.patience.small);
         self
     }
 
-    /// The next bytes; `None` at the end.
+    /// Returns the next bytes; `None` at the end.
     pub fn block(&mut self) -> Result<Option<Vec<u8>>, Broken> {
         match self.next(true)? {
             Piece::Block(bytes) => {
@@ -160,7 +160,7 @@ impl Body {
     }
 }
 
-/// Sends and reads until the end, or until nobody listens any more.
+/// Sends the request and reads until the end, or until the receiver is gone.
 fn exchange(agent: &Agent, request: Request<Option<Vec<u8>>>, sender: &Sender<Piece>) {
     let (head, sent) = request.into_parts();
     let answer = match sent {

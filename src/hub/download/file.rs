@@ -1,4 +1,4 @@
-//! The coming of what was offered: each file resumed where it broke off, counted and hashed, and named when it is whole.
+//! Download of the offered files: each resumed where it broke off, counted and hashed, and renamed when it is whole.
 
 use super::exchange::{Answer, Body};
 use super::hasher::Hasher;
@@ -11,14 +11,14 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Tries without a step forward before a download is given up.
+/// Tries without progress before a download is given up.
 const TRIES: u32 = 6;
-/// Bytes that count as a step forward.
+/// Least bytes that count as progress.
 const STEP: u64 = 1 << 20;
-/// Bytes that are hashed at a time of what is here already.
+/// Bytes hashed at a time of a partial file.
 const BLOCK: usize = 1 << 20;
 
-/// Fetches every file, links it into its snapshot, and then writes what the revision stands for.
+/// Fetches every file, links it into its snapshot, and then writes the commit of the revision.
 pub(super) fn fetch(hub: &Hub, offer: &Offer, monitor: &Monitor) -> Result<(), HubError> {
     let need = offer.to_come();
     let root = hub.cache.root();
@@ -42,7 +42,7 @@ pub(super) fn fetch(hub: &Hub, offer: &Offer, monitor: &Monitor) -> Result<(), H
     Ok(())
 }
 
-/// Counts over all files.
+/// Bytes counted over all files.
 struct Tally<'a> {
     monitor: &'a Monitor,
     done: u64,
@@ -56,7 +56,7 @@ impl Tally<'_> {
     }
 }
 
-/// A file on its way.
+/// A file being downloaded.
 struct Coming<'a> {
     remote: &'a Remote<'a>,
     store: &'a Store,
@@ -65,7 +65,7 @@ struct Coming<'a> {
     file: &'a OfferedFile,
 }
 
-/// What there is of it so far.
+/// Part of the file that has come so far.
 struct Partial {
     file: File,
     length: u64,
@@ -91,7 +91,7 @@ impl Coming<'_> {
         self.remote.address(self.repo, self.commit, &self.file.name)
     }
 
-    /// Opens what has come before and hashes it.
+    /// Opens the part that came before and hashes it.
     fn resume(&self, path: &Path, tally: &mut Tally) -> Result<Partial, HubError> {
         let open = File::options().create(true).read(true).append(true).open(path).map_err(HubError::write(path))?;
         let mut partial = Partial { file: open, length: 0, hasher: Hasher::new(&self.file.id, self.file.size) };
@@ -111,7 +111,7 @@ impl Coming<'_> {
         Ok(partial)
     }
 
-    /// Fetches what is missing, again and again as long as it goes forward.
+    /// Fetches the rest, in repeated tries as long as there is progress.
     fn complete(&self, partial: &mut Partial, path: &Path, tally: &mut Tally) -> Result<(), HubError> {
         let (before, url) = (tally.done, self.url());
         let mut tried = 0;
@@ -143,7 +143,7 @@ impl Coming<'_> {
         Ok(())
     }
 
-    /// One request for the rest; ends with the answer.
+    /// Makes one request for the rest; ends with the answer.
     fn attempt(&self, partial: &mut Partial, path: &Path, before: u64, tally: &mut Tally) -> Result<(), Failure> {
         let write = |error| Failure::Final(HubError::Write { path: path.to_owned(), error });
         let (answer, mut body) = self.remote.file(self.repo, self.commit, &self.file.name, partial.length)?;
@@ -182,7 +182,7 @@ impl Coming<'_> {
         Ok(())
     }
 
-    /// Whether a part begins where the download broke off, and is of a file of the same length.
+    /// Returns true where an answer begins where the download broke off, and is of a file of the same length.
     fn goes_on(&self, answer: &Answer, start: u64) -> bool {
         let range = answer.header("content-range").and_then(|range| range.strip_prefix("bytes "));
         let Some((part, total)) = range.and_then(|range| range.split_once('/')) else { return false };
@@ -190,7 +190,7 @@ impl Coming<'_> {
         begins && (total == "*" || total.parse() == Ok(self.file.size))
     }
 
-    /// The file is what the listing promised.
+    /// Checks that the file is the one in the listing.
     fn verify(&self, partial: Partial, path: &Path) -> Result<(), HubError> {
         match partial.hasher.check(&self.file.id) {
             Ok(()) => partial.file.sync_all().map_err(HubError::write(path)),
@@ -201,7 +201,7 @@ impl Coming<'_> {
         }
     }
 
-    /// Forgets what has come.
+    /// Drops the part that has come.
     fn clear(&self, partial: &mut Partial) -> io::Result<()> {
         partial.file.set_len(0)?;
         partial.length = 0;

@@ -1,4 +1,4 @@
-//! What a content hashes to, in the two ways in which the hub names contents.
+//! Hashes of contents, in the two ways in which the hub names contents.
 
 use super::ContentId;
 use sha1::Sha1;
@@ -11,7 +11,7 @@ pub(super) enum Hasher {
 }
 
 impl Hasher {
-    /// A hash of the kind of `id`, of a content of `size` bytes.
+    /// Creates a hasher of the kind of `id`, for a content of `size` bytes.
     pub fn new(id: &ContentId, size: u64) -> Self {
         match id {
             ContentId::Sha256(_) => Self::Sha256(Sha256::new()),
@@ -26,10 +26,10 @@ impl Hasher {
         }
     }
 
-    /// That the content is the one that `id` names.
+    /// Checks that the content is the one that `id` names.
     ///
     /// # Errors
-    /// What differs, for the end of a sentence.
+    /// Fails where it is not, with the difference, for the end of a sentence.
     pub fn check(self, id: &ContentId) -> Result<(), String> {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let (kind, found) = match self {

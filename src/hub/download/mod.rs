@@ -1,4 +1,4 @@
-//! Downloads: what would come and how large it is, and then the coming of it.
+//! Downloads: first an offer of the files with their sizes, then the download itself.
 
 #[cfg(feature = "hub")]
 mod address;
@@ -24,33 +24,33 @@ use crate::job::Monitor;
 use std::fmt;
 use std::ops::Range;
 
-/// The phase under which bytes are reported.
+/// Phase under which bytes are reported.
 pub const DOWNLOADING: &str = "downloading";
 
-/// A file that is needed.
+/// A needed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferedFile {
-    /// Its path within the repository.
+    /// Path within the repository.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Bytes of it that are on this machine already, at most `size`.
     pub here: u64,
-    /// What it has to hash to.
+    /// Hash that its content must have.
     pub id: ContentId,
 }
 
-/// What a file's content hashes to, as the hub lists it; the name of its blob in the cache too.
+/// Hash of a file's content, as the hub lists it; the name of its blob in the cache too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentId {
-    /// Of files that Git LFS keeps, in hexadecimal.
+    /// SHA-256, of files that Git LFS keeps, in hexadecimal.
     Sha256(String),
-    /// Of the others: Git's name for a content, SHA-1 of its length and its bytes, in hexadecimal.
+    /// Git's name for a content, of other files: SHA-1 of its length and its bytes, in hexadecimal.
     Git(String),
 }
 
 impl ContentId {
-    /// In hexadecimal.
+    /// Returns the hash in hexadecimal.
     pub fn hex(&self) -> &str {
         match self {
             Self::Sha256(hex) | Self::Git(hex) => hex,
@@ -58,52 +58,52 @@ impl ContentId {
     }
 }
 
-/// The files that are needed of a repository.
+/// Needed files of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoOffer {
     /// `org/repo`.
     pub repo: String,
-    /// The branch, tag or commit that was asked for.
+    /// Branch, tag or commit that was asked for.
     pub revision: String,
-    /// The commit that it stands for now.
+    /// Commit that it stands for now.
     pub commit: String,
-    /// The files.
+    /// Needed files.
     pub files: Vec<OfferedFile>,
 }
 
 impl RepoOffer {
-    /// Bytes in all.
+    /// Returns the bytes in all.
     pub fn bytes(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Bytes that are not here yet.
+    /// Returns the bytes still to be downloaded.
     pub fn to_come(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size.saturating_sub(file.here)))
     }
 }
 
-/// What would be downloaded, before it is.
+/// Offer of a download.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
-    /// By repository.
+    /// Needed files by repository.
     pub repos: Vec<RepoOffer>,
-    /// The model that an asked for transcoder was trained for, as its `config.yaml` calls it.
+    /// Model that the transcoder asked for was trained for, as its `config.yaml` calls it.
     pub model_name: Option<String>,
 }
 
 impl Offer {
-    /// Bytes in all.
+    /// Returns the bytes in all.
     pub fn bytes(&self) -> u64 {
         self.repos.iter().fold(0, |sum, repo| sum.saturating_add(repo.bytes()))
     }
 
-    /// Bytes that are not here yet.
+    /// Returns the bytes still to be downloaded.
     pub fn to_come(&self) -> u64 {
         self.repos.iter().fold(0, |sum, repo| sum.saturating_add(repo.to_come()))
     }
 
-    /// A line a repository: what and how large.
+    /// Returns a line a repository: its name and its size.
     pub fn lines(&self) -> Vec<String> {
         let line = |repo: &RepoOffer| {
             let (all, to_come) = (repo.bytes(), repo.to_come());
@@ -119,7 +119,7 @@ impl Offer {
     }
 }
 
-/// A number of bytes, for a person to read: powers of 1000, three digits.
+/// A number of bytes, shown with powers of 1000 and three digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u64);
 
@@ -144,22 +144,22 @@ impl fmt::Display for Bytes {
 }
 
 impl Hub {
-    /// Asks the server what of `request` would have to be downloaded. Of what is complete on this machine nothing is
-    /// asked, unless `anew`: then what the revision stands for now is.
+    /// Asks the server for the files of `request` that have to be downloaded. For what is complete on this machine the
+    /// server is not asked, unless `anew`: then it is asked for the commit that the revision stands for now.
     ///
     /// # Errors
-    /// The network is forbidden or cannot be reached; there is no such repository, it is gated, or holds nothing that
-    /// can be traced; the work was stopped.
+    /// Fails where the network is forbidden or cannot be reached; where there is no such repository, it is gated, or
+    /// holds nothing that can be traced; where the work was stopped.
     #[cfg(feature = "hub")]
     pub fn offer(&self, request: &Request, anew: bool, monitor: &Monitor) -> Result<Offer, HubError> {
         self.access.allow(request)?;
         plan::offer(self, request, anew, monitor)
     }
 
-    /// Downloads what was offered into the hub cache. What is interrupted goes on where it was the next time.
+    /// Downloads the offered files into the hub cache. An interrupted download is resumed the next time.
     ///
     /// # Errors
-    /// As [`Hub::offer`]; there is no room, or what came is not what was promised.
+    /// As [`Hub::offer`]; or where there is no room, or a file is not the one in the listing.
     #[cfg(feature = "hub")]
     pub fn fetch(&self, offer: &Offer, monitor: &Monitor) -> Result<(), HubError> {
         if offer.repos.is_empty() {
@@ -169,12 +169,12 @@ impl Hub {
         file::fetch(self, offer, monitor)
     }
 
-    /// Whether this machine has something of what a reference names.
+    /// Returns true where this machine has any files of a reference.
     pub fn has(&self, reference: &Reference) -> bool {
         self.cache.commit(reference.repo(), reference.revision()).is_some()
     }
 
-    /// The commit that a reference stands for: by what is on this machine, else by what the server says.
+    /// Returns the commit that a reference stands for: the one on this machine, else the server's.
     ///
     /// # Errors
     /// As [`Hub::offer`].
@@ -187,11 +187,11 @@ impl Hub {
         Ok(remote::Remote::new(&self.access, monitor).listing(reference.repo(), reference.revision())?.commit)
     }
 
-    /// The bytes `range` of the file that a reference names, as it was at a commit, or all of it; at most `most` bytes,
-    /// and fewer where the file ends before. Nothing is kept.
+    /// Fetches the bytes `range` of the file that a reference names, as it was at a commit, or all of it; at most
+    /// `most` bytes, and fewer where the file ends before. Nothing is kept.
     ///
     /// # Errors
-    /// As [`Hub::offer`]; [`HubError::NotFound`] where there is no such file.
+    /// As [`Hub::offer`]; with [`HubError::NotFound`] where there is no such file.
     #[cfg(feature = "hub")]
     pub fn excerpt(
         &self,
@@ -205,30 +205,30 @@ impl Hub {
         remote::Remote::new(&self.access, monitor).excerpt(file.repo(), commit, file.path(), range, most)
     }
 
-    /// This build cannot ask.
+    /// Returns the commit on this machine; this build cannot ask the server.
     ///
     /// # Errors
-    /// Where what is on this machine does not tell.
+    /// Fails where this machine has none.
     #[cfg(not(feature = "hub"))]
     pub fn commit(&self, reference: &Reference, _monitor: &Monitor) -> Result<String, HubError> {
         let here = self.cache.commit(reference.repo(), reference.revision());
         here.ok_or_else(|| HubError::NoNetworkBuilt { what: reference.to_string() })
     }
 
-    /// This build cannot ask.
+    /// Fails, as this build is without the feature `hub`.
     ///
     /// # Errors
-    /// Always.
+    /// Fails always.
     #[cfg(not(feature = "hub"))]
     pub fn graph_of(&self, link: &GraphLink, _monitor: &Monitor) -> Result<Vec<u8>, HubError> {
         self.neuronpedia.allow(link)?;
         Err(HubError::NoNetworkBuilt { what: link.to_string() })
     }
 
-    /// This build cannot ask.
+    /// Fails, as this build is without the feature `hub`.
     ///
     /// # Errors
-    /// Always.
+    /// Fails always.
     #[cfg(not(feature = "hub"))]
     pub fn features_of(&self, _asked: &serde_json::Value, _monitor: &Monitor) -> Result<Vec<u8>, HubError> {
         let what = "features of Neuronpedia";
@@ -236,10 +236,10 @@ impl Hub {
         Err(HubError::NoNetworkBuilt { what: what.to_owned() })
     }
 
-    /// This build cannot ask.
+    /// Fails, as this build is without the feature `hub`.
     ///
     /// # Errors
-    /// Always.
+    /// Fails always.
     #[cfg(not(feature = "hub"))]
     pub fn excerpt(
         &self,
@@ -253,20 +253,20 @@ impl Hub {
         Err(HubError::NoNetworkBuilt { what: file.to_string() })
     }
 
-    /// This build cannot ask.
+    /// Fails, as this build is without the feature `hub`.
     ///
     /// # Errors
-    /// Always.
+    /// Fails always.
     #[cfg(not(feature = "hub"))]
     pub fn offer(&self, request: &Request, _anew: bool, _monitor: &Monitor) -> Result<Offer, HubError> {
         self.access.allow(request)?;
         Err(HubError::NoNetworkBuilt { what: request.to_string() })
     }
 
-    /// This build cannot download.
+    /// Fails, as this build is without the feature `hub`.
     ///
     /// # Errors
-    /// Always.
+    /// Fails always.
     #[cfg(not(feature = "hub"))]
     pub fn fetch(&self, offer: &Offer, _monitor: &Monitor) -> Result<(), HubError> {
         Err(HubError::NoNetworkBuilt { what: offer.to_string() })

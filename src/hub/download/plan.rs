@@ -1,10 +1,12 @@
-//! What would have to come, asked of the server: listings, and the small files that say what else belongs to it.
+//! Plan of a download, asked of the server: listings, and the small files that name further files.
 
 use super::remote::{Listed, Listing, Remote};
 use super::store::Store;
-use crate::hub::contents::Shelf;
+use crate::hub::contents::FileListing;
 use crate::hub::request::{elsewhere, model_of};
-use crate::hub::{Access, Contents, Hub, HubError, Offer, OfferedFile, Reference, RepoOffer, Request, Role, Source};
+use crate::hub::{
+    Access, Contents, Hub, HubError, Offer, OfferedFile, Reference, RepoOffer, Request, Role, SetOptions, Source,
+};
 use crate::job::Monitor;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +20,18 @@ pub(super) fn offer(hub: &Hub, request: &Request, anew: bool, monitor: &Monitor)
         offer: Offer::default(),
     };
     match request {
-        Request::Pair { model, transcoder } => {
-            let name = plan.add(transcoder, Some(Role::Transcoder))?;
+        Request::Pair { model, transcoder, said } => {
+            let name = plan.add(transcoder, Some(Role::Transcoder), said)?;
             plan.offer.model_name.clone_from(&name);
             let model = match model {
                 Some(model) => model.clone(),
                 None => model_of(&request.to_string(), name.as_deref())?,
             };
-            plan.add(&model, Some(Role::Model))?;
+            plan.add(&model, Some(Role::Model), &SetOptions::default())?;
         }
-        Request::Each(references) => {
+        Request::Each(references, said) => {
             for reference in references {
-                let name = plan.add(&Source::Hub(reference.clone()), None)?;
+                let name = plan.add(&Source::Hub(reference.clone()), None, said)?;
                 plan.offer.model_name = name.or(plan.offer.model_name);
             }
         }
@@ -41,17 +43,19 @@ struct Plan<'a> {
     hub: &'a Hub,
     remote: Remote<'a>,
     anew: bool,
-    /// By repository and revision.
+    /// Listings by repository and revision.
     listings: BTreeMap<(String, String), Listing>,
     offer: Offer,
 }
 
 impl Plan<'_> {
-    /// Adds what is missing of a model or transcoder; gives the model that a transcoder names.
-    fn add(&mut self, source: &Source, role: Option<Role>) -> Result<Option<String>, HubError> {
-        if let Some(contents) = self.on_disk(source, role)? {
+    /// Adds the missing files of a model or transcoder; returns the model that a transcoder names.
+    fn add(&mut self, source: &Source, role: Option<Role>, said: &SetOptions) -> Result<Option<String>, HubError> {
+        // Which one of several sets is meant matters to transcoders alone.
+        let role = role.or((said.width.is_some() || said.l0.is_some()).then_some(Role::Transcoder));
+        if let Some(contents) = self.on_disk(source, role, said)? {
             let elsewhere: Vec<_> = contents.missing.iter().filter_map(|name| elsewhere(name)).collect();
-            // What a directory of the person's own lacks is not in any repository; its loader says so.
+            // What a directory of the user's own lacks is not in any repository; its loader says so.
             let is_directory = matches!(source, Source::Directory(_));
             if contents.missing.is_empty() || is_directory {
                 self.add_files(&elsewhere)?;
@@ -70,7 +74,7 @@ impl Plan<'_> {
                 "it holds neither a config.json (a model) nor a config.yaml (a transcoder); name the folder that does",
             )
         })?;
-        let needed = role.needs(&mut shelf)?;
+        let needed = role.needs(&mut shelf, said)?;
         let lacking: Vec<&str> = needed.files.iter().filter(|name| !shelf.has(name)).map(String::as_str).collect();
         if !lacking.is_empty() {
             return Err(unusable(&format!(
@@ -88,13 +92,13 @@ impl Plan<'_> {
         Ok(needed.model_name)
     }
 
-    /// What is on this machine; `None` where there is nothing of it, or where the server is to be asked anyway.
-    fn on_disk(&self, source: &Source, role: Option<Role>) -> Result<Option<Contents>, HubError> {
+    /// Returns the contents on this machine; `None` where there are none, or where the server is to be asked anyway.
+    fn on_disk(&self, source: &Source, role: Option<Role>, said: &SetOptions) -> Result<Option<Contents>, HubError> {
         if self.anew && matches!(source, Source::Hub(_)) {
             return Ok(None);
         }
         let place = match self.hub.place(source) {
-            Ok(place) => place,
+            Ok(place) => place.with_options(said),
             Err(HubError::NotHere { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -149,7 +153,7 @@ impl Plan<'_> {
     }
 }
 
-/// A repository on the server as a shelf.
+/// Listing of a repository on the server.
 struct OnServer<'a> {
     remote: &'a Remote<'a>,
     access: &'a Access,
@@ -159,9 +163,54 @@ struct OnServer<'a> {
     names: BTreeSet<String>,
 }
 
-impl Shelf for OnServer<'_> {
+impl OnServer<'_> {
+    /// The names below a folder, as seen from there.
+    fn below<'a>(&'a self, folder: &str) -> impl Iterator<Item = &'a str> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        self.names.iter().filter_map(move |name| name.strip_prefix(&prefix))
+    }
+
+    /// A file's path in the repository.
+    fn path(&self, name: &str) -> String {
+        match self.reference.path() {
+            "" => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        }
+    }
+}
+
+impl FileListing for OnServer<'_> {
     fn has(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+
+    fn files(&self, folder: &str) -> Vec<String> {
+        self.below(folder).filter(|name| !name.contains('/')).map(str::to_owned).collect()
+    }
+
+    fn folders(&self, within: &str) -> Vec<String> {
+        let folder = |name: &str| name.split_once('/').map(|(folder, _)| folder.to_owned());
+        self.below(within).filter_map(folder).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn name(&self, file: &str) -> String {
+        if file.is_empty() {
+            self.reference.to_string()
+        } else {
+            format!("{}/{}", self.reference.repo(), self.path(file))
+        }
+    }
+
+    fn set_name(&self, set: &str) -> String {
+        self.reference.join(set).to_string()
+    }
+
+    fn is_on_disk(&self) -> bool {
+        false
+    }
+
+    fn is_own(&self) -> bool {
+        false
     }
 
     fn top(&self) -> Result<Vec<String>, HubError> {
@@ -169,10 +218,7 @@ impl Shelf for OnServer<'_> {
     }
 
     fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError> {
-        let path = match self.reference.path() {
-            "" => name.to_owned(),
-            folder => format!("{folder}/{name}"),
-        };
+        let path = self.path(name);
         let file = self.reference.with_path(path.clone());
         let listed = self.listing.file(self.access, &file)?;
         let text = self.remote.small_file(&file, &self.listing.commit, listed, most)?;

@@ -1,4 +1,4 @@
-//! The hub's server: what a repository holds, what a file is called and how large it is, and the file.
+//! The hub's server: listings of repositories, with the name and size of each file, and the files.
 
 use super::ContentId;
 use super::address::{escape, origin, resolve};
@@ -18,31 +18,31 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::{Method, Uri};
 
-/// The largest listing of a repository that is read.
+/// Bytes of the largest listing of a repository that is read.
 const MOST_TEXT: usize = 64 << 20;
-/// The largest file that a server may offer: above every weight file there is.
+/// Bytes of the largest file that a server may offer: above every weight file there is.
 const MOST_FILE: u64 = 1 << 42;
-/// The most files that a repository may list.
+/// Files that a repository may list, at most.
 const MOST_FILES: usize = 1 << 20;
-/// Redirects that are followed.
+/// Redirects that are followed, at most.
 const HOPS: usize = 8;
 /// Tries of a short request.
 const TRIES: u32 = 3;
 /// Tries where the server is busy.
 const BUSY_TRIES: u32 = 6;
-/// Requests to one server that go out side by side, at most.
+/// Simultaneous requests to one server, at most.
 const AT_ONCE: usize = 4;
-/// What is reported while a busy server is left alone.
+/// Phase that is reported while a busy server is left alone.
 const WAITING: &str = "waiting, as the server asks";
 
-/// The server.
+/// Client of the hub's server.
 pub(super) struct Remote<'a> {
     access: &'a Access,
     agent: Agent,
     monitor: &'a Monitor,
 }
 
-/// Who sends requests: one for the program, so that connections are used again.
+/// Returns the HTTP client: one for the program, so that connections are reused.
 fn agent() -> Agent {
     static AGENT: OnceLock<Agent> = OnceLock::new();
     let seconds = |n| Some(Duration::from_secs(n));
@@ -73,11 +73,11 @@ pub(super) struct Listed {
 #[derive(Clone, Debug)]
 pub(super) struct Listing {
     pub commit: String,
-    /// By path.
+    /// Files by path.
     pub files: BTreeMap<String, Listed>,
 }
 
-/// That a server does not want to be asked now, and how long it wants to be left alone where it says so.
+/// Answer of a busy server, with the pause that it asks for where it names one.
 #[derive(Debug)]
 pub(super) struct Busy {
     status: u16,
@@ -85,19 +85,19 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    /// What to say where it was waited long enough.
+    /// Returns the error where the server stays busy.
     pub fn error(&self, url: &str) -> HubError {
         HubError::Busy { url: url.to_owned(), status: self.status, wait: self.wait }
     }
 }
 
-/// Why a request came to nothing.
+/// Reason why a request failed.
 pub(super) enum Failure {
-    /// It may work the next time; the end of a sentence that says how it failed.
+    /// Failure that may pass; the end of a sentence that says how it failed.
     Passing(String),
-    /// It may work when the server was left alone for a while.
+    /// Busy server, which may answer after a pause.
     Busy(Busy),
-    /// It will not.
+    /// Failure that will not pass.
     Final(HubError),
 }
 
@@ -154,7 +154,7 @@ impl<'a> Remote<'a> {
         self.monitor
     }
 
-    /// The files of a repository at a revision.
+    /// Returns the files of a repository at a revision.
     pub fn listing(&self, repo: &str, revision: &str) -> Result<Listing, HubError> {
         let url = format!("{}/api/models/{repo}/revision/{}?blobs=true", self.access.endpoint, escape(revision, false));
         let text = self.text(&url, &Subject { repo, revision, file: None }, MOST_TEXT)?;
@@ -191,7 +191,7 @@ impl<'a> Remote<'a> {
         Ok(Listing { commit: info.sha, files })
     }
 
-    /// The content of a small file, which is what the listing promised.
+    /// Returns the content of a small file, which is checked against the listing.
     pub fn small_file(&self, file: &Reference, commit: &str, listed: &Listed, most: usize) -> Result<String, HubError> {
         let (repo, path) = (file.repo(), file.path());
         let subject = Subject { repo, revision: commit, file: Some(path) };
@@ -203,12 +203,12 @@ impl<'a> Remote<'a> {
         Ok(text)
     }
 
-    /// Where a file of a commit is asked for.
+    /// Returns the address of a file at a commit.
     pub fn address(&self, repo: &str, commit: &str, file: &str) -> String {
         format!("{}/{repo}/resolve/{commit}/{}", self.access.endpoint, escape(file, true))
     }
 
-    /// A file from byte `start` on. The status is 200, 206 or 416.
+    /// Requests a file from byte `start` on. The status is 200, 206 or 416.
     pub fn file(&self, repo: &str, commit: &str, file: &str, start: u64) -> Result<(Answer, Body), Failure> {
         let (url, subject) = (self.address(repo, commit, file), Subject { repo, revision: commit, file: Some(file) });
         let range = (start > 0).then(|| ("range", format!("bytes={start}-")));
@@ -219,7 +219,7 @@ impl<'a> Remote<'a> {
         Ok((self.accept(answer, &url, &subject)?, body))
     }
 
-    /// The bytes `range` of a file, or all of it, at most `most` bytes. Fewer where the file ends before.
+    /// Returns the bytes `range` of a file, or all of it, at most `most` bytes. Fewer where the file ends before.
     pub fn excerpt(
         &self,
         repo: &str,
@@ -273,8 +273,8 @@ impl<'a> Remote<'a> {
         Ok(bytes)
     }
 
-    /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time. While the
-    /// server wants to be left alone, it is not asked.
+    /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time. A busy
+    /// server is not asked during the pause that it asked for.
     pub fn patiently<T>(
         &self,
         tries: u32,
@@ -310,11 +310,11 @@ impl<'a> Remote<'a> {
         self.pause(Duration::from_millis(125 << tried.min(6)))
     }
 
-    /// Leaves a busy server alone as long as it asks for, or longer each time where it does not say; so does every other
-    /// request that is about to go there.
+    /// Leaves a busy server alone as long as it asks for, or longer each time where it names no pause; all other
+    /// requests to it wait too.
     ///
     /// # Errors
-    /// It asks for more than is worth waiting for; the work was stopped.
+    /// Fails where it asks for more than the longest pause, or where the work was stopped.
     pub fn leave_alone(&self, busy: &Busy, tried: u32, url: &str) -> Result<(), HubError> {
         let patience = self.access.patience;
         let wait = busy.wait.unwrap_or_else(|| patience.pause.saturating_mul(1 << tried.saturating_sub(1).min(8)));
@@ -396,7 +396,7 @@ impl<'a> Remote<'a> {
         Err(refused(url, "it redirects without end".to_owned()))
     }
 
-    /// An answer whose status says that it is one.
+    /// Returns the answer where its status is a success or a redirect.
     fn accept(&self, answer: Answer, url: &str, subject: &Subject) -> Result<Answer, Failure> {
         let not_found = |what: String| HubError::NotFound { endpoint: self.access.endpoint.clone(), what };
         let why = answer.header("x-error-code").unwrap_or_default().to_owned();
@@ -425,7 +425,7 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// What a request is about, for messages.
+/// Subject of a request, for messages.
 struct Subject<'a> {
     repo: &'a str,
     revision: &'a str,
@@ -433,10 +433,10 @@ struct Subject<'a> {
 }
 
 impl Listing {
-    /// What is listed of a file.
+    /// Returns the listed size and hash of a file.
     ///
     /// # Errors
-    /// [`HubError::NotFound`].
+    /// Fails with [`HubError::NotFound`] where it is not listed.
     pub fn file(&self, access: &Access, reference: &Reference) -> Result<&Listed, HubError> {
         self.files.get(reference.path()).ok_or_else(|| {
             let what = format!("file {} in {}@{}", reference.path(), reference.repo(), reference.revision());
@@ -444,7 +444,7 @@ impl Listing {
         })
     }
 
-    /// The names below a reference's folder, as seen from there.
+    /// Returns the names below a reference's folder, relative to it.
     pub fn below(&self, reference: &Reference) -> BTreeSet<String> {
         let prefix = match reference.path() {
             "" => String::new(),
@@ -454,7 +454,7 @@ impl Listing {
     }
 }
 
-/// The server does not want to be asked now.
+/// Returns the failure for a busy server's answer.
 pub(super) fn busy(answer: &Answer) -> Failure {
     let wait = answer.header("retry-after").and_then(|said| said.parse().ok()).map(Duration::from_secs);
     Failure::Busy(Busy { status: answer.status, wait })

@@ -1,4 +1,4 @@
-//! Neuronpedia's API: the file of a graph, and what is known of many features at once.
+//! Neuronpedia's API: the file of a graph, and the records of many features at once.
 
 use super::DOWNLOADING;
 use super::exchange::{Answer, Body, send};
@@ -10,26 +10,26 @@ use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::{Method, Uri};
 
-/// The largest record of a graph.
+/// Bytes of the largest record of a graph.
 const MOST_RECORD: usize = 1 << 20;
-/// The largest file of a graph.
+/// Bytes of the largest file of a graph.
 const MOST_GRAPH: usize = 512 << 20;
-/// The largest answer about features.
+/// Bytes of the largest answer about features.
 const MOST_FEATURES: usize = 128 << 20;
 /// Tries of a request.
 const TRIES: u32 = 4;
 
-/// What Neuronpedia keeps of a graph.
+/// Neuronpedia's record of a graph.
 #[derive(Deserialize)]
 struct Record {
     url: Option<String>,
 }
 
 impl Hub {
-    /// The file of the graph that a link leads to, as Neuronpedia has it.
+    /// Fetches the file of the graph that a link leads to, as Neuronpedia has it.
     ///
     /// # Errors
-    /// The network is forbidden or fails, there is no such graph, or the work was stopped.
+    /// Fails where the network is forbidden or fails, there is no such graph, or the work was stopped.
     pub fn graph_of(&self, link: &GraphLink, monitor: &Monitor) -> Result<Vec<u8>, HubError> {
         let what = format!("graph {} of {}", link.slug, link.model);
         self.neuronpedia.allow(&what)?;
@@ -48,10 +48,10 @@ impl Hub {
         remote.whole(&address, None, &what, MOST_GRAPH, true)
     }
 
-    /// What Neuronpedia knows of features, a JSON list, by a JSON list of them.
+    /// Fetches Neuronpedia's records of features, a JSON list, by a JSON list of them.
     ///
     /// # Errors
-    /// The network is forbidden or fails, or the work was stopped.
+    /// Fails where the network is forbidden or fails, or the work was stopped.
     pub fn features_of(&self, asked: &Value, monitor: &Monitor) -> Result<Vec<u8>, HubError> {
         self.neuronpedia.allow("features of Neuronpedia")?;
         let url = format!("{}/api/features", self.neuronpedia.endpoint);
@@ -61,8 +61,8 @@ impl Hub {
 }
 
 impl Remote<'_> {
-    /// All that an address gives, at most `most` bytes; `what` it is, for where there is no such thing. What is `sent`
-    /// is JSON. Bytes are reported where that is wanted.
+    /// Fetches the whole answer of an address, at most `most` bytes; `what` names it in the error where there is none.
+    /// `sent` is JSON. Bytes are reported where `reports` is set.
     fn whole(
         &self,
         url: &str,
@@ -100,7 +100,7 @@ impl Remote<'_> {
         })
     }
 
-    /// Sends JSON. It goes to the server that was asked and to no other.
+    /// Sends JSON to the server that was asked and to no other.
     fn post(&self, url: &str, json: Vec<u8>) -> Result<(Answer, Body), Failure> {
         let refused = |what: String| Failure::Final(HubError::Refused { url: url.to_owned(), what });
         let at: Uri = url.parse().map_err(|e| refused(format!("it is no address: {e}")))?;
@@ -114,7 +114,7 @@ impl Remote<'_> {
         Ok((answer, body))
     }
 
-    /// Whether an answer is one.
+    /// Checks that an answer's status is a success.
     fn take(&self, answer: &Answer, url: &str, what: &str) -> Result<(), Failure> {
         match answer.status {
             200 => Ok(()),

@@ -1,4 +1,4 @@
-//! Writing into the hub cache, so that Python's tools find there what they would have put there.
+//! Writing into the hub cache, in the layout in which Python's tools find the files.
 
 use crate::hub::{Cache, HubError};
 use crate::job::Monitor;
@@ -21,12 +21,12 @@ impl Store {
         Self { locks: cache.root().join(".locks").join(name), folder }
     }
 
-    /// The file that holds a content under its name.
+    /// Returns the path of the blob of a content.
     pub fn blob(&self, id: &str) -> PathBuf {
         self.folder.join("blobs").join(id)
     }
 
-    /// The file that holds what has come of it.
+    /// Returns the path of an incomplete content.
     pub fn incomplete(&self, id: &str) -> PathBuf {
         self.folder.join("blobs").join(format!("{id}.incomplete"))
     }
@@ -35,7 +35,8 @@ impl Store {
         self.folder.join("snapshots").join(commit).join(name)
     }
 
-    /// Bytes of a file that are here: in the snapshot, as a blob that another snapshot brought, or as what has come.
+    /// Returns the bytes of a file on this machine: in the snapshot, as another snapshot's blob, or as an incomplete
+    /// blob.
     pub fn here(&self, commit: &str, name: &str, blob: &str, size: u64) -> u64 {
         let length = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
         if length(self.in_snapshot(commit, name)) == size || length(self.blob(blob)) == size {
@@ -45,7 +46,7 @@ impl Store {
         if come <= size { come } else { 0 }
     }
 
-    /// Whether a snapshot holds a file of this size.
+    /// Returns true where a snapshot holds a file of this size.
     pub fn has(&self, commit: &str, name: &str, size: u64) -> bool {
         fs::metadata(self.in_snapshot(commit, name)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
     }
@@ -68,12 +69,12 @@ impl Store {
         }
     }
 
-    /// Makes the folder of the blobs.
+    /// Creates the folder of the blobs.
     pub fn prepare(&self) -> Result<(), HubError> {
         make_folder(&self.folder.join("blobs"))
     }
 
-    /// Gives a blob its name in a snapshot: a link, or the file itself where links cannot be made.
+    /// Gives a blob its name in a snapshot: as a link, or as the file itself where links cannot be made.
     pub fn link(&self, commit: &str, name: &str, id: &str) -> Result<(), HubError> {
         let path = self.in_snapshot(commit, name);
         let folder = path.parent().unwrap_or(&self.folder).to_owned();
@@ -99,7 +100,7 @@ impl Store {
         }
     }
 
-    /// Writes which commit a revision stands for: the last thing, so that a snapshot is found when it is whole.
+    /// Writes the commit that a revision stands for; done last, so that only a whole snapshot is found.
     pub fn point(&self, revision: &str, commit: &str) -> Result<(), HubError> {
         if revision == commit {
             return Ok(());
@@ -132,7 +133,7 @@ fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
     std::os::windows::fs::symlink_file(target, link)
 }
 
-/// Bytes that are free where `path` is or will be; `None` where that cannot be told.
+/// Returns the bytes that are free on the disk of `path`, which need not exist; `None` where that cannot be told.
 #[cfg(unix)]
 pub(super) fn free_space(path: &Path) -> Option<u64> {
     let there = path.ancestors().find(|folder| folder.exists())?;
@@ -140,7 +141,7 @@ pub(super) fn free_space(path: &Path) -> Option<u64> {
     Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
-/// Bytes that are free where `path` is or will be; `None` where that cannot be told.
+/// Returns the bytes that are free on the disk of `path`, which need not exist; `None` where that cannot be told.
 #[cfg(not(unix))]
 pub(super) fn free_space(_path: &Path) -> Option<u64> {
     None

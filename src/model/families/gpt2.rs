@@ -1,10 +1,10 @@
-//! GPT-2: learned positions, queries, keys and values in one tensor, projections kept the other way round.
+//! GPT-2: learned positions, queries, keys and values in one tensor, projections stored as `[in, out]`.
 
 use crate::model::ModelError;
 use crate::model::config::Config;
 use crate::model::families::{Names, activation, head_width};
 use crate::model::layout::{HeadTensors, Layout};
-use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind};
+use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms};
 
 const LAYOUT: Layout = Layout {
     prefixes: &["", "transformer."],
@@ -13,20 +13,21 @@ const LAYOUT: Layout = Layout {
     unembedding: &["lm_head"],
     final_norm: "ln_f",
     layers: "h",
-    attention_norm: "ln_1",
+    attention_norm: Some("ln_1"),
     after_attention_norm: None,
-    mlp_norm: "ln_2",
+    mlp_norm: Some("ln_2"),
     after_mlp_norm: None,
     heads: HeadTensors::Joined("attn.c_attn"),
     head_norms: ["", ""],
     attention_out: "attn.c_proj",
     gate: None,
     up: "mlp.c_fc",
+    gate_and_up: None,
     down: "mlp.c_proj",
     by_input: true,
 };
 
-/// The same in GGUF files.
+/// Layout of GPT-2 in GGUF files.
 pub const BY_OUTPUT: Layout = Layout {
     heads: HeadTensors::Apart(["attn.c_attn.q", "attn.c_attn.k", "attn.c_attn.v"]),
     by_input: false,
@@ -58,7 +59,7 @@ pub(super) fn read(config: &mut Config, names: Names) -> Result<ModelSpec, Model
         norm: NormKind::Layer,
         norm_eps: config.optional_number("layer_norm_epsilon")?.unwrap_or(1e-5),
         post_norms: false,
-        query_key_norms: false,
+        query_key_norms: QueryKeyNorms::None,
         attention_scale: (head_dim as f64).powf(-0.5),
         attention_softcap: None,
         final_softcap: None,

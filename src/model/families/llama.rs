@@ -4,10 +4,10 @@ use crate::model::ModelError;
 use crate::model::config::Config;
 use crate::model::families::{Names, activation};
 use crate::model::layout::{HeadTensors, Layout};
-use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec};
+use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms, RopeScaling, RopeSpec};
 use serde_json::{Value, json};
 
-const LAYOUT: Layout = Layout {
+pub(super) const LAYOUT: Layout = Layout {
     // Plain, the base model alone, and inside multimodal models.
     prefixes: &["model.", "", "language_model.model.", "model.language_model."],
     embedding: "embed_tokens",
@@ -16,28 +16,29 @@ const LAYOUT: Layout = Layout {
     unembedding: &["language_model.lm_head", "lm_head"],
     final_norm: "norm",
     layers: "layers",
-    attention_norm: "input_layernorm",
+    attention_norm: Some("input_layernorm"),
     after_attention_norm: None,
-    mlp_norm: "post_attention_layernorm",
+    mlp_norm: Some("post_attention_layernorm"),
     after_mlp_norm: None,
     heads: HeadTensors::Apart(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
     head_norms: ["self_attn.q_norm", "self_attn.k_norm"],
     attention_out: "self_attn.o_proj",
     gate: Some("mlp.gate_proj"),
     up: "mlp.up_proj",
+    gate_and_up: None,
     down: "mlp.down_proj",
     by_input: false,
 };
 
-/// Gemma calls the norm behind its attention what Llama calls the one in front of its MLP.
+/// Layout of Gemma, whose name for the norm behind its attention is Llama's for the one in front of its MLP.
 const GEMMA: Layout = Layout {
     after_attention_norm: Some("post_attention_layernorm"),
-    mlp_norm: "pre_feedforward_layernorm",
+    mlp_norm: Some("pre_feedforward_layernorm"),
     after_mlp_norm: Some("post_feedforward_layernorm"),
     ..LAYOUT
 };
 
-/// Which of the families that share Llama's layout.
+/// Family that shares Llama's layout.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Llama,
@@ -48,8 +49,8 @@ pub(super) enum Family {
     Gemma3,
 }
 
-/// What transformers takes for options that are not there at all, where it is not what their null means: published
-/// configurations leave out what is usual in their family.
+/// Returns transformers' defaults for absent options, where they differ from those for null: published configurations
+/// leave out what is usual in their family.
 fn usual(family: Family) -> Value {
     match family {
         Family::Llama => json!({}),
@@ -117,7 +118,10 @@ pub(super) fn read(config: &mut Config, names: Names, family: Family) -> Result<
         norm: if gemma { NormKind::RmsPlusOne } else { NormKind::Rms },
         norm_eps: config.optional_number("rms_norm_eps")?.unwrap_or(1e-6),
         post_norms: gemma,
-        query_key_norms: matches!(family, Family::Qwen3 | Family::Gemma3),
+        query_key_norms: match family {
+            Family::Qwen3 | Family::Gemma3 => QueryKeyNorms::ByHead,
+            _ => QueryKeyNorms::None,
+        },
         attention_scale: scale.powf(-0.5),
         attention_softcap: config.optional_number("attn_logit_softcapping")?,
         final_softcap: config.optional_number("final_logit_softcapping")?,
@@ -137,7 +141,7 @@ pub(super) fn read(config: &mut Config, names: Names, family: Family) -> Result<
     })
 }
 
-/// Windows and rotary frequencies of each layer.
+/// Takes windows and rotary frequencies of each layer.
 fn layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<LayerSpec>, ModelError> {
     let theta = config.optional_number("rope_theta")?;
     let local = config.optional_number("rope_local_base_freq")?;
@@ -180,7 +184,7 @@ fn layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<La
     Ok(sliding.into_iter().map(layer).collect())
 }
 
-/// Which layers slide.
+/// Takes the flags of layers with a sliding window.
 fn sliding_layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<bool>, ModelError> {
     let uses = config.flag("use_sliding_window", false)?;
     let pattern = config.optional_size("sliding_window_pattern")?.unwrap_or(6);

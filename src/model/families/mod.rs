@@ -1,22 +1,25 @@
-//! Families of models: what each one's `config.json` says, what it leaves to its defaults, and what its tensors are called.
+//! Families of models: the options of each `config.json`, their defaults, and the names of the tensors.
 
 mod gpt2;
 mod llama;
 mod neox;
+mod olmo2;
+mod phi3;
 
 pub(super) use gpt2::BY_OUTPUT as GPT2_BY_OUTPUT;
 
 use crate::model::config::Config;
-use crate::model::spec::{ModelSpec, PositionKind};
+use crate::model::layout::Layout;
+use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms};
 use crate::model::{ActivationKind, ModelError};
 use crate::untrusted::excerpt;
 use llama::Family;
 
-/// Reads the options of a model.
+/// Function that reads the options of a model.
 type Read = fn(&mut Config, Names) -> Result<ModelSpec, ModelError>;
 
-/// Each class of models, what its `model_type` is, and how its options are read.
-static FAMILIES: [(&str, &str, Read); 9] = [
+/// Classes of models, with their `model_type` and the function that reads their options.
+static FAMILIES: [(&str, &str, Read); 11] = [
     ("LlamaForCausalLM", "llama", |config, names| llama::read(config, names, Family::Llama)),
     ("MistralForCausalLM", "mistral", |config, names| llama::read(config, names, Family::Mistral)),
     ("Qwen2ForCausalLM", "qwen2", |config, names| llama::read(config, names, Family::Qwen2)),
@@ -26,9 +29,14 @@ static FAMILIES: [(&str, &str, Read); 9] = [
     ("Gemma3ForConditionalGeneration", "gemma3", |config, names| llama::read(config, names, Family::Gemma3)),
     ("GPT2LMHeadModel", "gpt2", gpt2::read),
     ("GPTNeoXForCausalLM", "gpt_neox", neox::read),
+    ("Olmo2ForCausalLM", "olmo2", olmo2::read),
+    ("Phi3ForCausalLM", "phi3", phi3::read),
 ];
 
-/// What a model is called.
+/// Names of GPT-OSS, as a class and as a `model_type`.
+const GPT_OSS: [&str; 2] = ["GptOssForCausalLM", "gpt_oss"];
+
+/// Names of a model.
 struct Names {
     name: String,
     directory: Option<String>,
@@ -50,6 +58,12 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
     };
     let Some((_, _, read)) = family else {
         let found = architecture.or_else(model_type);
+        if found.as_deref().is_some_and(|name| GPT_OSS.contains(&name)) {
+            return Err(config.wrong(
+                "it is GPT-OSS, whose experts and attention sinks are not supported, so that it cannot be traced; give a \
+                 model of another family",
+            ));
+        }
         let found = found.map_or("no architecture".to_owned(), |name| format!("architecture {:?}", excerpt(&name)));
         let known = FAMILIES.map(|(class, ..)| class).join(", ");
         return Err(config.wrong(format!("names {found}; known: {known}")));
@@ -73,7 +87,7 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
     Ok(spec)
 }
 
-/// The activation function that is called so.
+/// Returns the activation function of this name.
 fn activation(config: &Config, name: &str) -> Result<ActivationKind, ModelError> {
     match name {
         "silu" | "swish" => Ok(ActivationKind::Silu),
@@ -86,10 +100,53 @@ fn activation(config: &Config, name: &str) -> Result<ActivationKind, ModelError>
     }
 }
 
-/// The width of each of the heads that share the model's.
+/// Returns the width of each head, where the model's width is divided among them.
 fn head_width(config: &Config, d_model: usize, n_heads: usize) -> Result<usize, ModelError> {
     if d_model.is_multiple_of(n_heads) {
         return Ok(d_model / n_heads);
     }
     Err(config.wrong(format!("its width {d_model} is not a multiple of its {n_heads} heads")))
+}
+
+/// Reads the options that the families after Llama share with it, as their configurations tell them. Each family's file
+/// says what differs.
+fn like_llama(config: &mut Config, names: Names, layout: &'static Layout) -> Result<ModelSpec, ModelError> {
+    let (d_model, n_heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
+    let n_layers = config.layers("num_hidden_layers")?;
+    let head_dim = match config.optional_size("head_dim")? {
+        Some(width) => width,
+        None => head_width(config, d_model, n_heads)?,
+    };
+    let theta = config.optional_number("rope_theta")?.unwrap_or(10_000.0);
+    let rope = config.newest_rope(theta)?;
+    let hidden_act = config.text("hidden_act").unwrap_or_default();
+    Ok(ModelSpec {
+        name: names.name,
+        directory: names.directory,
+        vocab_size: config.size("vocab_size")?,
+        d_model,
+        n_layers,
+        n_heads,
+        n_kv_heads: config.optional_size("num_key_value_heads")?.unwrap_or(n_heads),
+        head_dim,
+        rotary_dim: head_dim,
+        d_mlp: config.size("intermediate_size")?,
+        max_positions: config.size("max_position_embeddings")?,
+        norm: NormKind::Rms,
+        norm_eps: config.optional_number("rms_norm_eps")?.unwrap_or(1e-5),
+        post_norms: false,
+        query_key_norms: QueryKeyNorms::None,
+        attention_scale: (head_dim as f64).powf(-0.5),
+        attention_softcap: None,
+        final_softcap: None,
+        parallel_residual: false,
+        layers: vec![LayerSpec { window: None, rope: Some(rope) }; n_layers],
+        positions: PositionKind::Rotary,
+        embedding_scale: None,
+        tied_embeddings: config.flag("tie_word_embeddings", false)?,
+        biases: Biases::default(),
+        activation: activation(config, &hidden_act)?,
+        layout,
+        unknown_options: Vec::new(),
+    })
 }

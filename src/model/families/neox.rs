@@ -4,7 +4,7 @@ use crate::model::ModelError;
 use crate::model::config::Config;
 use crate::model::families::{Names, activation, head_width};
 use crate::model::layout::{HeadTensors, Layout};
-use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind};
+use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms};
 use serde_json::json;
 
 const LAYOUT: Layout = Layout {
@@ -14,15 +14,16 @@ const LAYOUT: Layout = Layout {
     unembedding: &["embed_out"],
     final_norm: "final_layer_norm",
     layers: "layers",
-    attention_norm: "input_layernorm",
+    attention_norm: Some("input_layernorm"),
     after_attention_norm: None,
-    mlp_norm: "post_attention_layernorm",
+    mlp_norm: Some("post_attention_layernorm"),
     after_mlp_norm: None,
     heads: HeadTensors::ByHead("attention.query_key_value"),
     head_norms: ["", ""],
     attention_out: "attention.dense",
     gate: None,
     up: "mlp.dense_h_to_4h",
+    gate_and_up: None,
     down: "mlp.dense_4h_to_h",
     by_input: false,
 };
@@ -65,7 +66,7 @@ pub(super) fn read(config: &mut Config, names: Names) -> Result<ModelSpec, Model
         norm: NormKind::Layer,
         norm_eps: config.optional_number("layer_norm_eps")?.unwrap_or(1e-5),
         post_norms: false,
-        query_key_norms: false,
+        query_key_norms: QueryKeyNorms::None,
         attention_scale: (head_dim as f64).powf(-0.5),
         attention_softcap: None,
         final_softcap: None,

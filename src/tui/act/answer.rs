@@ -5,10 +5,10 @@ use super::edits::{apply, prune_anew};
 use super::group::choose_none;
 use super::intervention_questions::answer_intervention;
 use crate::graph::{Edit, Labelled, automatic};
-use crate::tui::app::{Popup, State};
-use crate::tui::popup::filter::FilterPrompt;
-use crate::tui::popup::notes::Notes;
-use crate::tui::popup::question::{Asks, Question, read_thresholds};
+use crate::tui::app::State;
+use crate::tui::dialogs::filter::FilterPrompt;
+use crate::tui::dialogs::notes::Notes;
+use crate::tui::dialogs::question::{Asks, Question, read_thresholds};
 
 pub(in crate::tui) fn ask_label(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
@@ -18,10 +18,10 @@ pub(in crate::tui) fn ask_label(state: &mut State) {
     if matches!(what, Labelled::Feature(..)) {
         about.push_str(": the label holds at every position");
     }
-    // Whoever takes over an automatic label makes it their own.
+    // A user who takes over an automatic label makes it their own.
     let own = |label: &str| label.strip_prefix(automatic::MARK).unwrap_or(label).to_owned();
     let answer = circuit.label(node).map_or_else(String::new, |(label, _)| own(label));
-    state.popup = Some(Popup::Question(Question::new(Asks::Label(what), about, answer)));
+    state.dialogs.open(Question::new(Asks::Label(what), about, answer));
 }
 
 pub(in crate::tui) fn ask_thresholds(state: &mut State) {
@@ -33,12 +33,12 @@ pub(in crate::tui) fn ask_thresholds(state: &mut State) {
         about.push_str(", and how often a feature may fire");
         answer.push_str(&format!(" {}", now.density));
     }
-    state.popup = Some(Popup::Question(Question::new(Asks::Thresholds, about, answer)));
+    state.dialogs.open(Question::new(Asks::Thresholds, about, answer));
 }
 
-/// Takes the answer, or says what is wrong with it.
+/// Takes the answer, or says why it is not valid.
 pub(in crate::tui) fn answer(state: &mut State) {
-    let (Some(Popup::Question(question)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    let (Some(question), Some(circuit)) = (state.dialogs.get_mut::<Question>(), &state.circuit) else { return };
     if question.asks.is_of_interventions() {
         answer_intervention(state);
         return;
@@ -80,38 +80,38 @@ pub(in crate::tui) fn answer(state: &mut State) {
     if matches!(edit, Edit::Group { .. }) {
         choose_none(state);
     }
-    state.popup = None;
+    state.dialogs.close_all();
     let prunes = matches!(edit, Edit::SetThresholds(_));
     if apply(state, edit, said) && prunes {
         prune_anew(state);
     }
 }
 
-/// Saves a filter under a name, and goes on writing it.
+/// Saves a filter under a name, and goes on editing it.
 fn save_filter(state: &mut State, name: String, filter: String) {
     let Some(circuit) = &mut state.circuit else { return };
-    let hides = circuit.kit.filter.as_ref().is_none_or(|filter| filter.hides);
-    circuit.kit.filters.insert(name.clone(), filter.clone());
-    state.popup = Some(Popup::Filter(FilterPrompt::new(filter, hides)));
+    let hides = circuit.marks.filter.as_ref().is_none_or(|filter| filter.hides);
+    circuit.marks.filters.insert(name.clone(), filter.clone());
+    state.dialogs.open(FilterPrompt::new(filter, hides));
     state.say(format!("The filter is saved as {name}"));
 }
 
 pub(in crate::tui) fn open_notes(state: &mut State) {
     if let Some(circuit) = &state.circuit {
-        state.popup = Some(Popup::Notes(Notes::new(&circuit.edits.now().notes)));
+        state.dialogs.open(Notes::new(&circuit.edits.now().notes));
     }
 }
 
 pub(in crate::tui) fn move_in_notes(state: &mut State, by: isize) {
-    if let Some(Popup::Notes(notes)) = &mut state.popup {
+    if let Some(notes) = state.dialogs.get_mut::<Notes>() {
         notes.move_by(by);
     }
 }
 
-/// Leaves the notes; what was written stays.
+/// Closes the notes; the text stays.
 pub(in crate::tui) fn keep_notes(state: &mut State) {
-    let Some(Popup::Notes(notes)) = &state.popup else { return };
+    let Some(notes) = state.dialogs.get::<Notes>() else { return };
     let text = notes.text();
-    state.popup = None;
+    state.dialogs.close_all();
     apply(state, Edit::SetNotes(text), "The notes are kept".to_owned());
 }

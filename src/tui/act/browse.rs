@@ -1,55 +1,63 @@
-//! Looking through features without a graph.
+//! Commands of the feature browser, which needs no graph.
 
+use super::feature::{open_library, read_feature};
 use super::find::go_to;
 use crate::features::browse::Order;
-use crate::service::browse::{Ask, Browsed};
+use crate::service::browse::Ask;
 use crate::service::library::FeatureSet;
-use crate::tui::app::{Popup, State};
-use crate::tui::effect::Effect;
+use crate::tui::app::State;
+use crate::tui::dialogs::browse::{Browse, InputMode};
 use crate::tui::features::Known;
-use crate::tui::popup::browse::{Browse, InputMode};
+use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
+
+const BROWSE: JobKey = JobKey::new("browse");
 
 /// Shows the features of the transcoder that traces.
 pub(in crate::tui) fn open_browse(state: &mut State) {
-    let Some(tracer) = &state.tracer else {
+    let Some(tracer) = &state.jobs.services.tracer else {
         state.warn("There is no model whose features could be listed: M chooses one");
         return;
     };
     let plain = FeatureSet { transcoder: tracer.transcoder_name(), source_set: None };
-    // What the graph on the screen says of them counts here too.
+    // Labels of the graph on the screen count here too.
     let of_graph = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
     let set = of_graph.filter(|set| set.transcoder == plain.transcoder).unwrap_or(plain);
-    state.popup = Some(Popup::Browse(Box::new(Browse::new(set))));
+    state.dialogs.open(Browse::new(set));
     from_the_start(state);
     ask(state, Ask::List(Order::Layer));
 }
 
 fn browse(state: &mut State) -> Option<&mut Browse> {
-    match &mut state.popup {
-        Some(Popup::Browse(browse)) => Some(browse),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
-/// Asks, once the library is open.
+/// Asks for a list of features, once the library is open.
 fn ask(state: &mut State, ask: Ask) {
-    let generation = state.next_generation();
-    let Some(Popup::Browse(browse)) = &mut state.popup else { return };
-    browse.asked(ask.clone(), generation);
-    let known = state.features.known.get(&browse.set);
-    if let Some(knows) = known.and_then(Known::open) {
-        state.effects.push(Effect::Browse { generation, ask, knows: Arc::clone(knows) });
+    // The request before is no longer waited for.
+    state.jobs.forget(BROWSE);
+    let Some(open) = state.dialogs.get_mut::<Browse>() else { return };
+    open.asked(ask.clone());
+    let known = state.features.known.get(&open.set);
+    if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
+        state.jobs.submit(
+            BROWSE,
+            move |services, monitor| services.ask(|tracer| tracer.browse(&ask, knows.as_ref(), monitor)),
+            |state, found| {
+                if let Some(browse) = browse(state) {
+                    browse.take(found);
+                }
+            },
+        );
     } else if known.is_none() {
-        let set = browse.set.clone();
-        state.features.known.insert(set.clone(), Known::opening());
-        state.effects.push(Effect::OpenLibrary { set });
+        let set = open.set.clone();
+        open_library(state, set);
     }
 }
 
-/// The library is open: what waited for it is asked.
+/// Sends the request that waited for the library, which is open now.
 pub(super) fn browse_opened(state: &mut State, set: &FeatureSet) {
-    let waits = browse(state).filter(|browse| browse.set == *set && browse.generation.is_some());
+    let waits = browse(state).filter(|browse| browse.set == *set && browse.waits);
     let waiting = waits.map(|browse| browse.ask.clone());
     let failed = state.features.known.get(set).is_none_or(|known| known.open().is_none());
     match waiting {
@@ -63,28 +71,17 @@ pub(super) fn browse_opened(state: &mut State, set: &FeatureSet) {
     }
 }
 
-/// Takes what was found.
-pub(in crate::tui) fn take_browsed(state: &mut State, generation: u64, result: Result<Browsed, String>) {
-    let is_it = browse(state).is_some_and(|browse| browse.take(generation, result));
-    state.dirty |= is_it;
-}
-
 /// Asks for the contexts of the feature under the cursor.
 pub(super) fn read_chosen(state: &mut State) {
-    let Some(Popup::Browse(browse)) = &state.popup else { return };
+    let Some(browse) = state.dialogs.get::<Browse>() else { return };
     let Some(feature) = browse.chosen() else { return };
     let set = browse.set.clone();
-    let Some(known) = state.features.known.get_mut(&set) else { return };
-    let Some(knows) = known.open().map(Arc::clone) else { return };
-    if known.wants(feature, false) {
-        state.generation += 1;
-        let generation = state.generation;
-        known.ask(feature, generation, state.ticks);
-        state.effects.push(Effect::ReadFeature { generation, set, knows, feature, may_ask: false });
+    if state.features.known.get(&set).is_some_and(|known| known.wants(feature, false)) {
+        read_feature(state, set, feature, false);
     }
 }
 
-/// Moves; another feature's contexts are shown from their start.
+/// Changes the list; another feature's contexts are shown from their start.
 fn turn(state: &mut State, change: impl FnOnce(&mut Browse)) {
     let Some(browse) = browse(state) else { return };
     let before = browse.chosen();
@@ -94,7 +91,7 @@ fn turn(state: &mut State, change: impl FnOnce(&mut Browse)) {
     }
 }
 
-/// Shows contexts from their strongest and their middle.
+/// Scrolls contexts to their strongest and their middle.
 fn from_the_start(state: &mut State) {
     let sight = &mut state.features.sight;
     (sight.scroll, sight.shift) = (0, 0);
@@ -108,15 +105,15 @@ pub(in crate::tui) fn turn_token(state: &mut State, by: isize) {
     turn(state, |browse| browse.turn_token(by));
 }
 
-/// Scrolls what the chosen feature fires on.
+/// Scrolls the contexts of the chosen feature.
 pub(in crate::tui) fn scroll_browsed(state: &mut State, by: isize) {
-    let Some(Popup::Browse(browse)) = &state.popup else { return };
+    let Some(browse) = state.dialogs.get::<Browse>() else { return };
     let most = browse.overflow(state);
     let sight = &mut state.features.sight;
     sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
 }
 
-/// Lists by something else.
+/// Lists features in the next order.
 pub(in crate::tui) fn turn_order(state: &mut State) {
     let Some(browse) = browse(state) else { return };
     browse.order = match browse.order {
@@ -141,14 +138,14 @@ pub(in crate::tui) fn take_browse_line(state: &mut State) {
     }
 }
 
-/// Those that write nearly as the chosen one does.
+/// Lists the features whose decoders are close to the chosen one's.
 pub(in crate::tui) fn browse_near(state: &mut State) {
     if let Some(feature) = browse(state).and_then(|browse| browse.chosen()) {
         ask(state, Ask::Near(feature));
     }
 }
 
-/// Selects the strongest node of the chosen feature in the graph, where it is in it.
+/// Selects the strongest node of the chosen feature in the graph, where there is one.
 pub(in crate::tui) fn browse_go(state: &mut State) {
     let Some(feature) = browse(state).and_then(|browse| browse.chosen()) else { return };
     let node = state.circuit.as_ref().and_then(|circuit| {
@@ -161,7 +158,7 @@ pub(in crate::tui) fn browse_go(state: &mut State) {
     }
 }
 
-/// Back to the list, then out.
+/// Goes back to the list, then closes the browser.
 pub(in crate::tui) fn close_browse(state: &mut State) {
     let Some(browse) = browse(state) else { return };
     if browse.leave_line() {
@@ -169,9 +166,9 @@ pub(in crate::tui) fn close_browse(state: &mut State) {
     }
     let order = browse.order;
     let is_list = matches!(browse.ask, Ask::List(_));
-    state.effects.push(Effect::StopBrowsing);
+    state.jobs.forget(BROWSE);
     if is_list {
-        state.popup = None;
+        state.dialogs.close_all();
         from_the_start(state);
     } else {
         ask(state, Ask::List(order));

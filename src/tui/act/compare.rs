@@ -1,33 +1,35 @@
 //! Several graphs together: two beside each other, and any number merged into one.
 
 use super::find::go_to;
-use super::shelf::{set_beside, turn_by};
-use crate::tui::app::{Busy, Popup, State};
+use super::prompt::submit_prompt;
+use super::tabs::{set_beside, turn_by};
+use super::trace::submit_opening;
+use crate::tui::app::{Busy, State};
 use crate::tui::comparison::{Comparison, Leaf, Sheet};
-use crate::tui::effect::{Effect, Opening};
-use crate::tui::popup::compare::{Compare, Stage};
-use crate::tui::popup::question::{Asks, Question};
-use crate::tui::shelf::{Aside, Shelved, name_of};
+use crate::tui::dialogs::compare::{Compare, Stage};
+use crate::tui::dialogs::question::{Asks, Question};
+use crate::tui::runtime::jobs::{JobKey, RequestId};
+use crate::tui::tabs::{Tab, TabContent, name_of};
+use crate::tui::traced::Opening;
 use std::sync::Arc;
+
+const COMPARE: JobKey = JobKey::new("compare").of_graph();
 
 /// Lists the graphs with which the one on the screen can be compared.
 pub(in crate::tui) fn open_compare(state: &mut State) {
     if state.circuit.is_none() {
         state.say("There is no graph to compare");
     } else {
-        state.popup = Some(Popup::Compare(Box::default()));
+        state.dialogs.open(Compare::default());
     }
 }
 
 fn compare(state: &mut State) -> Option<&mut Compare> {
-    match &mut state.popup {
-        Some(Popup::Compare(compare)) => Some(compare),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
 pub(in crate::tui) fn move_in_compare(state: &mut State, by: isize) {
-    let choices = state.shelf.others().count() + 1;
+    let choices = state.tabs.others().count() + 1;
     if let Some(compare) = compare(state) {
         compare.move_by(by, choices);
     }
@@ -39,7 +41,7 @@ pub(in crate::tui) fn turn_compared_kind(state: &mut State) {
     }
 }
 
-/// The other of the two is where Enter leads.
+/// Turns to the other of the two graphs: Enter leads there.
 pub(in crate::tui) fn turn_compared_side(state: &mut State) {
     if let Some(compare) = compare(state) {
         compare.side = 1 - compare.side;
@@ -53,68 +55,69 @@ pub(in crate::tui) fn take_compared(state: &mut State) {
     match &compare.stage {
         Stage::Choose => choose(state, row),
         Stage::Shown(_) => go(state),
-        Stage::Wait(_) | Stage::Lay(_) | Stage::Failed(_) => {}
+        Stage::Wait(_) | Stage::Lay | Stage::Failed(_) => {}
     }
 }
 
 fn choose(state: &mut State, row: usize) {
-    // What it becomes would have to wait until the comparison is left.
+    // A graph that is still traced could not be taken over until the comparison is left.
     if state.busy.is_some() {
         state.warn("This graph is still being traced: compare it once that has ended");
         return;
     }
     // The rows are the other graphs, by the turns that lead there, and a prompt.
-    let Some(other) = state.shelf.get_mut(row + 1) else {
+    let Some(other) = state.tabs.get_mut(row + 1) else {
         ask_prompt(state);
         return;
     };
     let file = match (&other.graph, &other.busy) {
-        (Aside::Circuit { generation, .. }, _) => {
-            let number = *generation;
-            lay(state, number);
+        (TabContent::Circuit { id, .. }, _) => {
+            let id = *id;
+            lay(state, id);
             return;
         }
         (_, Some(busy)) => {
-            let waited = busy.generation;
-            wait(state, waited);
+            let id = busy.id;
+            wait(state, id);
             return;
         }
-        (Aside::File(path), None) => path.clone(),
-        (Aside::Nothing, None) => {
+        (TabContent::File(path), None) => path.clone(),
+        (TabContent::Nothing, None) => {
             state.say("There is no graph in that place");
             return;
         }
     };
-    state.generation += 1;
-    let generation = state.generation;
-    other.busy = Some(Busy::new(generation, name_of(&file)));
-    state.files.insert(generation, file.clone());
-    state.effects.push(Effect::Open { generation, graph: Opening::File(file) });
-    wait(state, generation);
+    let id = state.jobs.next_request();
+    other.busy = Some(Busy::new(id, name_of(&file)));
+    state.files.insert(id, file.clone());
+    submit_opening(state, id, Opening::File(file));
+    wait(state, id);
 }
 
-fn wait(state: &mut State, generation: u64) {
+fn wait(state: &mut State, id: RequestId) {
     if let Some(compare) = compare(state) {
-        compare.stage = Stage::Wait(generation);
+        compare.stage = Stage::Wait(id);
     }
 }
 
 fn ask_prompt(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    if state.tracer.is_none() {
+    if state.jobs.services.tracer.is_none() {
         state.warn("There is no model to trace a prompt with: this graph was opened from a file");
-    } else if state.shelf.is_busy() {
+    } else if state.tabs.is_busy() {
         state.warn("A trace of another graph is under way: this one would stop it");
     } else {
         let answer = circuit.traced.document.origin.prompt.clone();
         let about = "the prompt to compare with; its graph stays open beside this one".to_owned();
-        state.popup = Some(Popup::Question(Question::new(Asks::Compare, about, answer)));
+        state.dialogs.open(Question::new(Asks::Compare, about, answer));
     }
 }
 
 /// Traces the prompt that was typed, beside the graph on the screen, and compares the two once it is there.
 pub(super) fn answer_compare(state: &mut State) {
-    let (Some(Popup::Question(question)), Some(tracer)) = (&mut state.popup, &state.tracer) else { return };
+    let (Some(question), Some(tracer)) = (state.dialogs.get_mut::<Question>(), &state.jobs.services.tracer) else {
+        return;
+    };
     let prompt = question.answer().to_owned();
     match tracer.read_prompt(&prompt) {
         Err(why) => question.complain(why),
@@ -122,45 +125,48 @@ pub(super) fn answer_compare(state: &mut State) {
             question.complain(format!("\"{}\" is not in the vocabulary", reading.unknown[0].word));
         }
         Ok(_) => {
-            let generation = state.next_generation();
-            state.shelf.add(Shelved { graph: Aside::Nothing, busy: Some(Busy::new(generation, prompt.clone())) });
-            state.effects.push(Effect::Trace { generation, prompt });
-            state.popup = Some(Popup::Compare(Box::default()));
-            wait(state, generation);
+            let id = state.jobs.next_request();
+            state.tabs.add(Tab { graph: TabContent::Nothing, busy: Some(Busy::new(id, prompt.clone())) });
+            submit_prompt(state, id, prompt);
+            state.dialogs.open(Compare::default());
+            wait(state, id);
         }
     }
 }
 
-/// A trace or an opening for a graph that is not on the screen ended: where it was waited for, the two are compared.
-pub(in crate::tui) fn compare_arrived(state: &mut State, generation: u64, failed: Option<String>) {
-    let waits = compare(state).filter(|compare| matches!(compare.stage, Stage::Wait(waited) if waited == generation));
+/// Takes the end of a trace or opening of a graph that is not on the screen: where it was waited for, the two are
+/// compared.
+pub(in crate::tui) fn compare_arrived(state: &mut State, id: RequestId, failed: Option<String>) {
+    let waits = compare(state).filter(|compare| matches!(compare.stage, Stage::Wait(waited) if waited == id));
     match (waits, failed) {
         (Some(compare), Some(why)) => compare.stage = Stage::Failed(why),
         (Some(_), None) => {
             state.notice = None;
-            lay(state, generation);
+            lay(state, id);
         }
         (None, _) => {}
     }
 }
 
-/// Has the graph on the screen and the circuit of this number laid over each other.
-fn lay(state: &mut State, number: u64) {
-    let generation = state.next_generation();
-    let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(number)) else { return };
-    let sheets = Box::new([a, b].map(|circuit| Sheet::of(circuit, &state.features)));
-    state.effects.push(Effect::Compare { generation, sheets });
+/// Lays the graph on the screen and the one of this id over each other.
+fn lay(state: &mut State, id: RequestId) {
+    let (Some(a), Some((_, b))) = (&state.circuit, state.tabs.circuit(id)) else { return };
+    let mut sheets = [a, b].map(|circuit| Sheet::of(circuit, &state.features));
     if let Some(compare) = compare(state) {
-        (compare.stage, compare.other) = (Stage::Lay(generation), Some(number));
+        (compare.stage, compare.other) = (Stage::Lay, Some(id));
     }
+    state.jobs.submit(
+        COMPARE,
+        move |_, monitor| Comparison::new(&mut sheets, monitor).map(Arc::new),
+        |state, comparison| {
+            if let Some(compare) = compare(state) {
+                compare.take(comparison);
+            }
+        },
+    );
 }
 
-pub(in crate::tui) fn take_comparison(state: &mut State, generation: u64, result: Result<Arc<Comparison>, String>) {
-    let is_it = compare(state).is_some_and(|compare| compare.take(generation, result));
-    state.dirty |= is_it;
-}
-
-/// To the chosen node in the graph of the side that is chosen.
+/// Goes to the chosen node in the graph of the chosen side.
 fn go(state: &mut State) {
     let Some(Compare { stage: Stage::Shown(laid), other, side, .. }) = compare(state) else { return };
     let (comparison, other, side) = (Arc::clone(&laid.comparison), *other, *side);
@@ -170,8 +176,8 @@ fn go(state: &mut State) {
         return;
     };
     if side == 1 {
-        let Some((turns, _)) = other.and_then(|number| state.shelf.circuit(number)) else { return };
-        state.popup = None;
+        let Some((turns, _)) = other.and_then(|number| state.tabs.circuit(number)) else { return };
+        state.dialogs.close_all();
         turn_by(state, turns);
     }
     let is_same =
@@ -181,19 +187,19 @@ fn go(state: &mut State) {
     }
 }
 
-/// Opens the two graphs that are compared as one, beside them.
+/// Opens the merged graph of the two that are compared, beside them.
 pub(in crate::tui) fn open_merged(state: &mut State) {
     let Some(Compare { stage: Stage::Shown(_), other: Some(number), .. }) = compare(state) else { return };
     let number = *number;
-    let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(number)) else { return };
+    let (Some(a), Some((_, b))) = (&state.circuit, state.tabs.circuit(number)) else { return };
     let leaves = [a, b].map(|circuit| Leaf::Sheet(Box::new(Sheet::of(circuit, &state.features)))).to_vec();
     let titles = [a, b].map(|circuit| circuit.traced.document.origin.prompt.clone()).join(" / ");
     merge(state, leaves, titles);
 }
 
-/// Opens all graphs that are open as one, beside them, but for those that were merged themselves.
+/// Opens the merged graph of all open graphs, beside them, leaving out those that were merged themselves.
 pub(in crate::tui) fn open_union(state: &mut State) {
-    let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit, &state.features), state.shelf.at()));
+    let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit, &state.features), state.tabs.at()));
     let mut leaves: Vec<(usize, Leaf, String)> = Vec::new();
     let mut push = |place: usize, sheet: Sheet| {
         if sheet.document.occurrences.is_none() {
@@ -202,14 +208,14 @@ pub(in crate::tui) fn open_union(state: &mut State) {
         }
     };
     here.into_iter().for_each(|(sheet, place)| push(place, sheet));
-    for (_, place, other) in state.shelf.others() {
+    for (_, place, other) in state.tabs.others() {
         match &other.graph {
-            Aside::Circuit { circuit, .. } => push(place, Sheet::of(circuit, &state.features)),
-            Aside::File(_) | Aside::Nothing => {}
+            TabContent::Circuit { circuit, .. } => push(place, Sheet::of(circuit, &state.features)),
+            TabContent::File(_) | TabContent::Nothing => {}
         }
     }
-    let files = state.shelf.others().filter_map(|(_, place, other)| match &other.graph {
-        Aside::File(path) => Some((place, Leaf::File(path.clone()), name_of(path))),
+    let files = state.tabs.others().filter_map(|(_, place, other)| match &other.graph {
+        TabContent::File(path) => Some((place, Leaf::File(path.clone()), name_of(path))),
         _ => None,
     });
     leaves.extend(files);
@@ -226,20 +232,20 @@ fn merge(state: &mut State, leaves: Vec<Leaf>, title: String) {
     if !set_beside(state) {
         return;
     }
-    let generation = state.next_generation();
-    state.effects.push(Effect::Open { generation, graph: Opening::Merged(leaves) });
-    let mut busy = Busy::new(generation, title);
+    let id = state.jobs.next_request();
+    submit_opening(state, id, Opening::Merged(leaves));
+    let mut busy = Busy::new(id, title);
     busy.progress.phase = "merging";
     state.busy = Some(busy);
 }
 
-/// Leaves the comparison; a graph that is on its way to it is given up.
+/// Closes the comparison; a trace that was started for it is given up.
 pub(in crate::tui) fn close_compare(state: &mut State) {
     if let Some(Compare { stage: Stage::Wait(waited), .. }) = compare(state) {
-        let generation = *waited;
-        state.effects.push(Effect::StopTrace { generation });
-        state.shelf.give_up(generation);
+        let id = *waited;
+        state.jobs.stop_request(id);
+        state.tabs.give_up(id);
     }
-    state.effects.push(Effect::StopComparing);
-    state.popup = None;
+    state.jobs.forget(COMPARE);
+    state.dialogs.close_all();
 }

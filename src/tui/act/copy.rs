@@ -1,4 +1,4 @@
-//! Copying what is selected into the terminal's clipboard.
+//! Copies of the selection in the terminal's clipboard.
 
 use super::group::at_hand;
 use crate::graph::InfluenceOf;
@@ -12,7 +12,7 @@ use crate::untrusted::for_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// What of a node is copied.
+/// Part of a node that is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::tui) enum Part {
     Id,
@@ -52,7 +52,7 @@ pub(in crate::tui) fn copy(state: &mut State, part: Part) {
     state.effects.push(Effect::Copy(text));
 }
 
-/// A node with its kept inputs and outputs.
+/// Returns a node with its kept inputs and outputs as JSON.
 fn as_json(circuit: &Circuit, node: NodeId) -> Value {
     let graph = &circuit.traced.document.graph;
     let links = |side: Side| -> Vec<Value> {
@@ -75,7 +75,7 @@ fn as_json(circuit: &Circuit, node: NodeId) -> Value {
     })
 }
 
-/// A table of nodes, and the kept edges between them.
+/// Returns a Markdown table of nodes, and of the kept edges between them.
 fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
     let graph = &circuit.traced.document.graph;
     let is_known = *graph.influence_of() != InfluenceOf::Unknown;
@@ -108,12 +108,12 @@ fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
     out
 }
 
-/// A name as code, or as text where it would end the code.
+/// Returns a name as Markdown code, or as plain text where it would end the code.
 fn code(name: &str) -> String {
     if name.contains(['`', '|']) { cell(name) } else { format!("`{}`", text::visible_within(name)) }
 }
 
-/// A text as it can stand in a table's cell.
+/// Escapes a text for a table's cell.
 fn cell(text: &str) -> String {
     text::visible(text).replace('\\', "\\\\").replace('|', "\\|").replace('`', "\\`")
 }

@@ -1,9 +1,13 @@
-//! Edits to the view of the graph, and back.
+//! Edits to the view of the graph, with undo and redo.
 
 use super::group::at_hand;
 use crate::graph::{Edit, Thresholds};
 use crate::tui::app::State;
-use crate::tui::effect::Effect;
+use crate::tui::runtime::jobs::JobKey;
+use std::sync::Arc;
+
+/// Job that prunes the graph on the screen anew.
+pub const PRUNE: JobKey = JobKey::new("prune").of_graph();
 
 pub(in crate::tui) fn nudge_nodes(state: &mut State, by: i32) {
     nudge(state, |thresholds| Thresholds { node: nudged(thresholds.node, 5 * by), ..thresholds });
@@ -13,7 +17,7 @@ pub(in crate::tui) fn nudge_edges(state: &mut State, by: i32) {
     nudge(state, |thresholds| Thresholds { edge: nudged(thresholds.edge, by), ..thresholds });
 }
 
-/// Shares of tokens between which the density threshold steps. Densities spread over some orders of magnitude.
+/// Steps of the density threshold, as shares of tokens. Densities spread over some orders of magnitude.
 const DENSITIES: [f64; 13] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
@@ -30,7 +34,7 @@ pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
     });
 }
 
-/// Hundredths, so that going there and back ends where it began.
+/// Moves a threshold in whole hundredths, so that going there and back ends where it began.
 fn nudged(threshold: f64, hundredths: i32) -> f64 {
     ((threshold * 100.0).round() + f64::from(hundredths)).clamp(0.0, 100.0) / 100.0
 }
@@ -43,7 +47,7 @@ fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
     }
 }
 
-/// Applies an edit, and says so where it changed anything; whether it did.
+/// Applies an edit, and says `said` where it changed anything; returns true where it did.
 pub(super) fn apply(state: &mut State, edit: Edit, said: String) -> bool {
     let changed = state.circuit.as_mut().is_some_and(|circuit| circuit.edits.apply(edit));
     if !changed {
@@ -59,7 +63,7 @@ pub(in crate::tui) fn toggle_pin(state: &mut State) {
         let nodes = at_hand(circuit);
         let pinned = nodes.iter().all(|node| circuit.is_pinned(*node));
         circuit.edits.apply(if pinned { Edit::Unpin(nodes) } else { Edit::Pin(nodes) });
-        circuit.kit.chosen.clear();
+        circuit.marks.chosen.clear();
     }
 }
 
@@ -93,10 +97,17 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
 }
 
 pub(in crate::tui) fn prune_anew(state: &mut State) {
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let document = circuit.traced.document.clone();
     let thresholds = circuit.edits.now().thresholds;
-    state.effects.push(Effect::Prune { generation, document, thresholds });
-    state.pruning = Some(generation);
+    state.thresholds.set(thresholds);
+    state.jobs.submit(
+        PRUNE,
+        move |_, _| Ok(Arc::new(document.prune(thresholds))),
+        |state, kept| match (kept, &mut state.circuit) {
+            (Ok(kept), Some(circuit)) => circuit.take_kept(kept, &state.look.glyphs),
+            (Err(why), _) => state.warn(why),
+            (Ok(_), None) => {}
+        },
+    );
 }

@@ -1,39 +1,55 @@
-//! Handing the circuit on: as a file for other programs, or as a figure.
+//! Export of the circuit: as a file for other programs, or as a figure.
 
-use crate::format::{Format, Options};
+use crate::format::{self, Format, Options};
+use crate::job::Monitor;
 use crate::text;
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::clipboard::LONGEST;
+use crate::tui::dialogs::export::Export;
 use crate::tui::effect::Effect;
-use crate::tui::popup::export::Export;
-use crate::tui::work::Exported;
+use crate::tui::runtime::jobs::{JobKey, Services};
 use std::path::{Path, PathBuf};
+
+/// Job that writes exports.
+pub const EXPORT: JobKey = JobKey::new("export").writing();
+
+/// Outcome of an export.
+enum Exported {
+    /// Path of the file that was written.
+    Written(PathBuf),
+    /// A file of this name existed, and was left as it is.
+    IsThere,
+    /// Text to be copied.
+    Text(String),
+}
 
 pub(in crate::tui) fn open_export(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let origin = &circuit.traced.document.origin;
-    // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported onto
-    // itself.
-    let file = state.files.get(&state.circuit_generation).map(|file| {
+    // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported
+    // onto itself.
+    let file = state.files.get(&state.graph_id).map(|file| {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         file.with_extension(if is_json { "exported" } else { "" })
     });
     let stem =
         file.unwrap_or_else(|| PathBuf::from(if origin.slug.is_empty() { "circuit" } else { origin.slug.as_str() }));
-    // What came from Neuronpedia is handed on by a link more often than as a file.
+    // A graph from Neuronpedia is handed on by a link more often than as a file.
     let format = if origin.page.is_some() { Format::Url } else { Format::Json };
-    state.popup = Some(Popup::Export(Box::new(Export::new(&stem, format))));
+    // An export that is still being written has no say in this one.
+    state.jobs.forget(EXPORT);
+    state.dialogs.open(Export::new(&stem, format));
 }
 
 pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut Export)) {
-    if let Some(Popup::Export(export)) = &mut state.popup {
+    if let Some(export) = state.dialogs.get_mut::<Export>() {
         change(export);
     }
 }
 
-/// Writes it. A file that is there is written over only when it was asked for twice.
+/// Writes the export. An existing file is overwritten only when it was asked for twice.
 pub(in crate::tui) fn write_export(state: &mut State) {
-    let Some(Popup::Export(export)) = &state.popup else { return };
+    let Some(export) = state.dialogs.get::<Export>() else { return };
     let path = export.path();
     if path.as_os_str().is_empty() {
         state.say("Write where to export it to");
@@ -46,14 +62,13 @@ pub(in crate::tui) fn write_export(state: &mut State) {
     send(state, Some(path));
 }
 
-/// Copies it in place of writing it.
+/// Copies the export in place of writing it.
 pub(in crate::tui) fn copy_export(state: &mut State) {
     send(state, None);
 }
 
 fn send(state: &mut State, path: Option<PathBuf>) {
-    let generation = state.next_generation();
-    let (Some(Popup::Export(export)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    let (Some(export), Some(circuit)) = (state.dialogs.get::<Export>(), &state.circuit) else { return };
     let options = Options {
         format: export.format(),
         part: export.part(),
@@ -61,26 +76,35 @@ fn send(state: &mut State, path: Option<PathBuf>) {
         scan: None,
         theme: export.theme(),
     };
-    export.generation = Some(generation);
     let (document, edited) = (circuit.traced.document.clone(), circuit.edits.now().clone());
     let overwrites = export.is_there;
-    state.effects.push(Effect::Export { generation, document, edited, options, path, overwrites });
+    let work = move |_: &Services, _: &Monitor| {
+        let kept = document.prune(edited.thresholds);
+        let Some(path) = path else {
+            let mut out = Vec::new();
+            let written = format::export_to(&document, &kept, &edited, &options, &mut out);
+            written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            return Ok(Exported::Text(String::from_utf8_lossy(&out).into_owned()));
+        };
+        if !overwrites && path.exists() {
+            return Ok(Exported::IsThere);
+        }
+        format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
+        Ok(Exported::Written(path))
+    };
+    state.jobs.submit(EXPORT, work, take_exported);
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
     one == other || std::path::absolute(one).ok() == std::path::absolute(other).ok()
 }
 
-pub(in crate::tui) fn take_exported(state: &mut State, generation: u64, result: Result<Exported, String>) {
-    let Some(Popup::Export(export)) = &mut state.popup else { return };
-    if export.generation != Some(generation) {
-        return;
-    }
-    state.dirty = true;
+fn take_exported(state: &mut State, result: Result<Exported, String>) {
+    let Some(export) = state.dialogs.get_mut::<Export>() else { return };
     match result {
         Ok(Exported::IsThere) => export.is_there = true,
         Ok(Exported::Written(path)) => {
-            state.popup = None;
+            state.dialogs.close_all();
             state.say(format!("Exported to {}", path.display()));
         }
         Ok(Exported::Text(text)) if text.len() > LONGEST => {
@@ -88,7 +112,7 @@ pub(in crate::tui) fn take_exported(state: &mut State, generation: u64, result: 
         }
         Ok(Exported::Text(text)) => {
             let text = text.trim_end().to_owned();
-            state.popup = None;
+            state.dialogs.close_all();
             state.say(format!("Copied {}", text::counted(text.lines().count(), "line")));
             state.effects.push(Effect::Copy(text));
         }

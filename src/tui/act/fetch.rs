@@ -1,22 +1,25 @@
-//! Fetching labels and contexts of the kept features, after one yes.
+//! Download of labels and contexts of the kept features, after one consent.
 
 use super::feature::ask_hub;
 use crate::features::{Asking, Fetched};
+use crate::job::Monitor;
 use crate::service::labels::Arrived;
-use crate::service::library::FeatureSet;
-use crate::tui::app::{Busy, Popup, State};
-use crate::tui::effect::Effect;
+use crate::service::library::{Feature, FeatureSet};
+use crate::tui::app::{Busy, State};
+use crate::tui::dialogs::fetch::Fetch;
 use crate::tui::features::Known;
-use crate::tui::popup::fetch::Fetch;
+use crate::tui::runtime::jobs::{JobKey, Services, Teller};
 use std::sync::Arc;
 
-/// Sees what is not known of the kept features, to ask whether it is to be fetched.
+const MISSING: JobKey = JobKey::new("missing");
+const FETCH: JobKey = JobKey::new("fetch");
+
+/// Finds the kept features without labels or contexts, to ask whether to fetch them.
 pub(in crate::tui) fn open_fetch(state: &mut State) {
     if state.fetching.is_some() {
         state.say("Labels are being fetched already");
         return;
     }
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else {
         state.say("There is no graph");
         return;
@@ -27,68 +30,66 @@ pub(in crate::tui) fn open_fetch(state: &mut State) {
         state.say("What is known of the features is still being looked up");
         return;
     };
-    state.effects.push(Effect::AskWhatIsMissing { generation, knows, features: features.clone() });
-    state.popup = Some(Popup::Fetch(Box::new(Fetch { generation, features, asking: None })));
+    state.dialogs.open(Fetch { features: features.clone(), asking: None });
+    state.jobs.submit(MISSING, move |_, _| Ok(knows.asking(&features)), take_missing);
 }
 
-/// Takes what is missing: asks whether to fetch it. Where nothing is, the feature at hand may still be asked for alone.
-pub(in crate::tui) fn take_missing(state: &mut State, generation: u64, result: Result<Asking, String>) {
-    let Some(Popup::Fetch(fetch)) = &mut state.popup else { return };
-    if fetch.generation != generation {
-        return;
-    }
-    state.dirty = true;
+/// Takes the missing features, and asks whether to fetch them. Where none are, the selected one may still be asked for
+/// alone.
+fn take_missing(state: &mut State, result: Result<Asking, String>) {
+    let Some(fetch) = state.dialogs.get_mut::<Fetch>() else { return };
     match result {
         Ok(asking) if !asking.missing.is_empty() => fetch.asking = Some(asking),
         Ok(Asking { forbidden: Some(because), .. }) => {
-            state.popup = None;
+            state.dialogs.close_all();
             state.warn(format!("Not all features are known here, and {because} forbids the network"));
         }
         Ok(_) => {
-            state.popup = None;
+            state.dialogs.close_all();
             ask_hub(state);
         }
         Err(why) => {
-            state.popup = None;
+            state.dialogs.close_all();
             state.warn(why);
         }
     }
 }
 
-/// The person says yes to fetching; whether that was the question.
-pub(super) fn allow_fetch(state: &mut State) -> bool {
-    let Some(Popup::Fetch(fetch)) = &state.popup else { return false };
-    if fetch.asking.is_none() {
-        return true;
-    }
+/// Fetches the missing features.
+pub(in crate::tui) fn allow_fetch(state: &mut State) {
+    let Some(fetch) = state.dialogs.get::<Fetch>().filter(|fetch| fetch.asking.is_some()) else { return };
     let features = fetch.features.clone();
-    state.popup = None;
-    let generation = state.next_generation();
-    let Some(circuit) = &state.circuit else { return true };
+    state.dialogs.close_all();
+    let Some(circuit) = &state.circuit else { return };
     let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
     if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
-        let busy = Busy::new(generation, String::new());
-        state.fetching = Some((busy, state.circuit_generation));
-        state.effects.push(Effect::FetchFeatures { generation, knows, features });
+        let id = state.jobs.next_request();
+        state.fetching = Some((Busy::new(id, String::new()), state.graph_id));
+        let work = move |_: &Services, monitor: &Monitor, teller: &Teller<Vec<Arrived>>| {
+            let told = |features: &[Feature]| {
+                let read = features.iter().map(|feature| Arrived::read(knows.as_ref(), *feature));
+                let read: Vec<Arrived> = read.collect();
+                teller.change(|arrived| arrived.get_or_insert_default().extend(read));
+            };
+            knows.fetch(&features, &told, monitor)
+        };
+        state.jobs.submit_telling(id, FETCH, work, take_arrived, take_fetched);
     }
-    true
 }
 
-/// Names features as they come.
-pub(in crate::tui) fn take_arrived(state: &mut State, generation: u64, arrived: Vec<Arrived>) {
-    let of = state.fetching.as_ref().filter(|(busy, _)| busy.generation == generation).map(|(_, circuit)| *circuit);
-    let Some(circuit) = state.circuit.as_mut().filter(|_| of == Some(state.circuit_generation)) else { return };
+/// Takes labels and densities of features as they come.
+fn take_arrived(state: &mut State, arrived: Vec<Arrived>) {
+    let of = state.fetching.as_ref().map(|(_, graph)| *graph);
+    let Some(circuit) = state.circuit.as_mut().filter(|_| of == Some(state.graph_id)) else { return };
     circuit.note_arrived(arrived);
     if let Some(known) = state.features.known.get_mut(&FeatureSet::of(&circuit.traced.document.origin)) {
         known.forget_missing();
     }
-    state.dirty = true;
 }
 
-/// Tells what came.
-pub(in crate::tui) fn take_fetched(state: &mut State, generation: u64, result: Result<Fetched, String>) {
-    let Some((busy, _)) = state.fetching.take_if(|(busy, _)| busy.generation == generation) else { return };
-    state.dirty = true;
+/// Reports the outcome of fetching.
+fn take_fetched(state: &mut State, result: Result<Fetched, String>) {
+    let Some((busy, _)) = state.fetching.take() else { return };
     // Another graph may be on the screen; its features are looked up again as well.
     if let Some(circuit) = &mut state.circuit {
         circuit.look_up_labels_anew();
@@ -105,10 +106,10 @@ pub(in crate::tui) fn take_fetched(state: &mut State, generation: u64, result: R
     }
 }
 
-/// Stops fetching; whether it was under way.
+/// Stops fetching; returns true where it was under way.
 pub(super) fn stop_fetching(state: &mut State) -> bool {
     let Some((busy, _)) = state.fetching.as_mut().filter(|(busy, _)| !busy.stopping) else { return false };
     busy.stopping = true;
-    state.effects.push(Effect::StopFetching);
+    state.jobs.stop(FETCH);
     true
 }

@@ -1,38 +1,49 @@
-//! Seeing the circuit through a filter.
+//! Filters that the circuit is seen through.
 
 use crate::graph::query::{Lacking, Query, TextField};
 use crate::ids::{FeatureId, Layer};
 use crate::text;
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
+use crate::tui::dialogs::filter::FilterPrompt;
+use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::filter::{About, Filter};
-use crate::tui::popup::filter::FilterPrompt;
-use crate::tui::popup::question::{Asks, Question};
-use crate::tui::sift::{Sift, Sifted, Written};
+use crate::tui::filter_job::{FilterJob, Filtered, Written};
+use crate::tui::runtime::jobs::JobKey;
 use crate::tui::view;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+const FILTER: JobKey = JobKey::new("filter").of_graph();
+
+/// Job that counts the matches of a filter that is being written.
+const COUNT: JobKey = JobKey::new("count").of_graph();
+
 pub(in crate::tui) fn open_filter(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let (text, hides) =
-        circuit.kit.filter.as_ref().map_or((String::new(), true), |filter| (filter.text.clone(), filter.hides));
-    state.popup = Some(Popup::Filter(FilterPrompt::new(text, hides)));
+        circuit.marks.filter.as_ref().map_or((String::new(), true), |filter| (filter.text.clone(), filter.hides));
+    state.dialogs.open(FilterPrompt::new(text, hides));
 }
 
-/// Reads what is typed, where that changed, and counts what it lets through.
+/// Parses the filter as it is typed, where it changed, and counts its matches.
 pub(in crate::tui) fn read_filter(state: &mut State) {
-    let generation = state.generation + 1;
-    let (Some(Popup::Filter(prompt)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
-    if let Some(query) = prompt.read(generation, &circuit.kit.filters, &|field| known(circuit, field)) {
-        let sift = sift(circuit, Arc::new(query));
-        state.generation = generation;
-        state.effects.push(Effect::Filter { generation, sift });
+    let (Some(prompt), Some(circuit)) = (state.dialogs.get_mut::<FilterPrompt>(), &state.circuit) else { return };
+    if let Some(query) = prompt.read(&circuit.marks.filters, &|field| known(circuit, field)) {
+        let filter_job = filter_job(circuit, Arc::new(query));
+        state.jobs.submit(
+            COUNT,
+            move |_, _| Ok(filter_job.run().matches),
+            |state, matches| {
+                if let (Some(prompt), Ok(matches)) = (state.dialogs.get_mut::<FilterPrompt>(), matches) {
+                    prompt.take(&matches);
+                }
+            },
+        );
     }
 }
 
-/// The texts that a field has in the graph, to be completed.
+/// Returns the texts that a field has in the graph, for completion.
 fn known(circuit: &Circuit, field: TextField) -> Vec<String> {
     let document = &circuit.traced.document;
     let edited = circuit.edits.now();
@@ -46,14 +57,14 @@ fn known(circuit: &Circuit, field: TextField) -> Vec<String> {
         TextField::Suppresses => {
             circuit.written().flat_map(|(_, written)| &written.bottom).map(|(token, _)| token).collect()
         }
-        // There are as many as nodes, and nobody types them by their beginning.
+        // There are as many names as nodes, and nobody types one by its beginning.
         TextField::Name => BTreeSet::new(),
     };
     texts.into_iter().cloned().collect()
 }
 
-fn sift(circuit: &Circuit, query: Arc<Query>) -> Sift {
-    Sift {
+fn filter_job(circuit: &Circuit, query: Arc<Query>) -> FilterJob {
+    FilterJob {
         query,
         document: circuit.traced.document.clone(),
         kept: Arc::clone(&circuit.pruned),
@@ -63,16 +74,16 @@ fn sift(circuit: &Circuit, query: Arc<Query>) -> Sift {
     }
 }
 
-/// Applies what is typed; nothing typed takes the filter away.
+/// Applies the typed filter; an empty one removes the filter.
 pub(in crate::tui) fn apply_filter(state: &mut State) {
-    let Some(Popup::Filter(prompt)) = &state.popup else { return };
+    let Some(prompt) = state.dialogs.get::<FilterPrompt>() else { return };
     let text = prompt.text().to_owned();
     let hides = prompt.hides;
     if text.is_empty() {
-        state.popup = None;
+        state.dialogs.close_all();
         drop_filter(state);
     } else if let Ok(query) = Query::parse(&text) {
-        state.popup = None;
+        state.dialogs.close_all();
         state.filter_history.retain(|other| *other != text);
         state.filter_history.push(text.clone());
         set_filter(state, Filter::new(text, query, hides));
@@ -81,13 +92,13 @@ pub(in crate::tui) fn apply_filter(state: &mut State) {
 
 fn set_filter(state: &mut State, filter: Filter) {
     if let Some(circuit) = &mut state.circuit {
-        circuit.kit.filter = Some(filter);
+        circuit.marks.filter = Some(filter);
     }
 }
 
 fn drop_filter(state: &mut State) {
     if let Some(circuit) = &mut state.circuit
-        && circuit.kit.filter.take().is_some()
+        && circuit.marks.filter.take().is_some()
     {
         circuit.show(&state.look.glyphs);
         state.say("The filter is gone");
@@ -103,7 +114,7 @@ pub(in crate::tui) fn toggle_filter(state: &mut State) {
 }
 
 pub(in crate::tui) fn toggle_hiding(state: &mut State) {
-    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+    if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
         prompt.hides = !prompt.hides;
         return;
     }
@@ -115,7 +126,7 @@ pub(in crate::tui) fn toggle_hiding(state: &mut State) {
 
 fn change_filter(state: &mut State, change: impl FnOnce(&mut Filter) -> &'static str) {
     let Some(circuit) = &mut state.circuit else { return };
-    let Some(filter) = &mut circuit.kit.filter else {
+    let Some(filter) = &mut circuit.marks.filter else {
         state.say("There is no filter yet");
         return;
     };
@@ -125,44 +136,43 @@ fn change_filter(state: &mut State, change: impl FnOnce(&mut Filter) -> &'static
 }
 
 pub(in crate::tui) fn complete_filter(state: &mut State) {
-    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+    if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
         prompt.complete();
     }
 }
 
 pub(in crate::tui) fn move_in_filter(state: &mut State, by: isize) {
-    let screen = view::popup_room(state.size);
-    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+    let screen = view::dialog_room(state.size);
+    if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
         prompt.move_by(by, screen);
     }
 }
 
 pub(in crate::tui) fn toggle_grammar(state: &mut State) {
-    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+    if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
         prompt.toggle_grammar();
     }
 }
 
 pub(in crate::tui) fn recall_filter(state: &mut State, by: isize) {
-    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+    if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
         prompt.recall(&state.filter_history, by);
     }
 }
 
 pub(in crate::tui) fn ask_filter_name(state: &mut State) {
-    let Some(Popup::Filter(prompt)) = &state.popup else { return };
+    let Some(prompt) = state.dialogs.get::<FilterPrompt>() else { return };
     let text = prompt.text().to_owned();
     if Query::parse(&text).is_ok() {
         let about = state.look.glyphs.visible(&text);
-        state.popup = Some(Popup::Question(Question::new(Asks::FilterName(text), about, String::new())));
+        state.dialogs.open(Question::new(Asks::FilterName(text), about, String::new()));
     }
 }
 
-/// Asks what the filter lets through, where what that depends on changed.
+/// Asks for the filter's result, where its inputs changed.
 pub(in crate::tui) fn ask_filter(state: &mut State) {
-    let generation = state.generation + 1;
     let Some(circuit) = &mut state.circuit else { return };
-    if circuit.kit.filter.as_ref().is_none_or(|filter| filter.is_off) {
+    if circuit.marks.filter.as_ref().is_none_or(|filter| filter.is_off) {
         return;
     }
     let about = About {
@@ -172,35 +182,29 @@ pub(in crate::tui) fn ask_filter(state: &mut State) {
         selected: circuit.selected(),
         written: circuit.written().count(),
     };
-    let Some(filter) = circuit.kit.filter.as_mut().filter(|filter| !filter.is_off) else { return };
-    if filter.ask(generation, &about) {
+    let Some(filter) = circuit.marks.filter.as_mut().filter(|filter| !filter.is_off) else { return };
+    if filter.ask(&about) {
         let query = Arc::clone(&filter.query);
-        let sift = sift(circuit, query);
-        state.generation = generation;
-        state.effects.push(Effect::Filter { generation, sift });
+        let filter_job = filter_job(circuit, query);
+        state.jobs.submit(FILTER, move |_, _| Ok(Arc::new(filter_job.run())), take_filtered);
     }
 }
 
-pub(in crate::tui) fn take_sifted(state: &mut State, generation: u64, result: Result<Sifted, String>) {
-    let Ok(sifted) = result.map(Arc::new) else { return };
-    if let Some(Popup::Filter(prompt)) = &mut state.popup {
-        state.dirty |= prompt.take(generation, &sifted.matches);
-    }
-    let Some(circuit) = &mut state.circuit else { return };
-    let Some(filter) = &mut circuit.kit.filter else { return };
-    if filter.take(generation, &sifted) {
+fn take_filtered(state: &mut State, result: Result<Arc<Filtered>, String>) {
+    let (Ok(filtered), Some(circuit)) = (result, &mut state.circuit) else { return };
+    let Some(filter) = &mut circuit.marks.filter else { return };
+    if filter.take(&filtered) {
         let is_first = !std::mem::replace(&mut filter.told, true);
-        state.dirty = true;
         circuit.show(&state.look.glyphs);
         if is_first {
-            state.say(found(&sifted, state.tracer.is_some()));
+            state.say(found(&filtered, state.jobs.services.tracer.is_some()));
         }
     }
 }
 
-/// What came through, and what is not known yet.
-fn found(sifted: &Sifted, can_learn: bool) -> String {
-    let matches = &sifted.matches;
+/// Returns the counts of matches, and of nodes that are undecided.
+fn found(filtered: &Filtered, can_learn: bool) -> String {
+    let matches = &filtered.matches;
     let (nodes, edges) = (text::counted(matches.n_nodes, "node"), text::counted(matches.n_edges, "edge"));
     let mut said = format!("{nodes} and {edges} match");
     for what in &matches.lacking {
@@ -216,9 +220,9 @@ fn found(sifted: &Sifted, can_learn: bool) -> String {
     said
 }
 
-/// The next feature of which the filter needs to know what it writes: the most influential one that is kept.
+/// Returns the next feature whose promoted tokens the filter needs: the most influential one that is kept.
 pub(super) fn needed_by_filter(circuit: &Circuit) -> Option<(Layer, FeatureId)> {
-    let filter = circuit.kit.filter.as_ref()?;
+    let filter = circuit.marks.filter.as_ref()?;
     if filter.is_off || !filter.lacks(Lacking::PromotedTokens) {
         return None;
     }

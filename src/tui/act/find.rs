@@ -1,21 +1,23 @@
-//! Looking for something, and what is done with it once it is found.
+//! Search, and the commands on its results.
 
 use crate::ids::NodeId;
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::command::Command;
-use crate::tui::effect::Effect;
-use crate::tui::find::{Found, Haystack, Target};
+use crate::tui::dialogs::picker::{Picker, Quest};
+use crate::tui::find::{Haystack, Target};
 use crate::tui::keymap::Key;
-use crate::tui::kit::Search;
-use crate::tui::popup::picker::{Picker, Quest};
+use crate::tui::marks::Search;
+use crate::tui::runtime::jobs::JobKey;
+
+const FIND: JobKey = JobKey::new("find");
 
 pub(in crate::tui) fn open_palette(state: &mut State) {
     open(state, Quest::Command, Haystack::of_commands(&state.look.glyphs));
 }
 
 pub(in crate::tui) fn open_go_to(state: &mut State) {
-    open(state, Quest::Anything, Haystack::of_everything(state.circuit.as_ref(), &state.shelf, &state.look.glyphs));
+    open(state, Quest::Anything, Haystack::of_everything(state.circuit.as_ref(), &state.tabs, &state.look.glyphs));
 }
 
 pub(in crate::tui) fn open_search(state: &mut State) {
@@ -38,44 +40,40 @@ pub(in crate::tui) fn open_cell(state: &mut State) {
 }
 
 fn open(state: &mut State, quest: Quest, haystack: Haystack) {
-    state.popup = Some(Popup::Picker(Picker::new(quest, haystack)));
+    state.dialogs.open(Picker::new(quest, haystack));
 }
 
-/// Looks for what is typed, where that changed.
+/// Searches for the typed text, where it changed.
 pub(in crate::tui) fn ask_picker(state: &mut State) {
-    let generation = state.generation + 1;
-    if let Some(Popup::Picker(picker)) = &mut state.popup
-        && let Some((haystack, query)) = picker.ask(generation)
-    {
-        state.generation = generation;
-        state.effects.push(Effect::Find { generation, haystack, query });
-    }
-}
-
-pub(in crate::tui) fn take_found(state: &mut State, generation: u64, result: Result<Found, String>) {
-    let (Some(Popup::Picker(picker)), Ok(found)) = (&mut state.popup, result) else { return };
-    if let Some(accepts) = picker.take(generation, found) {
-        state.dirty = true;
-        if accepts {
-            accept_picked(state);
-        }
-    }
+    let Some(picker) = state.dialogs.get_mut::<Picker>() else { return };
+    let Some((haystack, query)) = picker.ask() else { return };
+    state.jobs.submit(
+        FIND,
+        move |_, monitor| haystack.find(&query, monitor).map_err(|stop| stop.to_string()),
+        |state, found| {
+            if let (Some(picker), Ok(found)) = (state.dialogs.get_mut::<Picker>(), found)
+                && picker.take(found)
+            {
+                accept_picked(state);
+            }
+        },
+    );
 }
 
 pub(in crate::tui) fn move_in_picker(state: &mut State, by: isize) {
-    if let Some(Popup::Picker(picker)) = &mut state.popup {
+    if let Some(picker) = state.dialogs.get_mut::<Picker>() {
         picker.move_by(by);
     }
 }
 
 pub(in crate::tui) fn complete_picked(state: &mut State) {
-    if let Some(Popup::Picker(picker)) = &mut state.popup {
+    if let Some(picker) = state.dialogs.get_mut::<Picker>() {
         picker.complete();
     }
 }
 
 pub(in crate::tui) fn accept_picked(state: &mut State) {
-    let Some(Popup::Picker(picker)) = &mut state.popup else { return };
+    let Some(picker) = state.dialogs.get_mut::<Picker>() else { return };
     if !picker.accept() {
         return;
     }
@@ -88,12 +86,12 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
     match target {
         Target::Command(command) => run_by_name(state, command, argument),
         Target::Pane(pane) => {
-            state.popup = None;
+            state.dialogs.close_all();
             state.focus = pane;
         }
         Target::Graph(turns) => {
-            state.popup = None;
-            super::shelf::turn_by(state, turns);
+            state.dialogs.close_all();
+            super::tabs::turn_by(state, turns);
         }
         Target::Group(index) if picker.quest == Quest::Join => super::group::join_group(state, index),
         Target::Group(index) => {
@@ -108,14 +106,14 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
         }
         Target::Node(node) => {
             if let (Some(circuit), Some(search)) = (&mut state.circuit, search) {
-                circuit.kit.search = search;
+                circuit.marks.search = search;
             }
             go_to(state, node);
         }
     }
 }
 
-/// Runs a command from the list of them; one whose keys are a run needs to be told which.
+/// Runs a command from the list of them; one with a run of keys needs to be told which.
 fn run_by_name(state: &mut State, command: &'static Command, argument: Option<Key>) {
     let given = argument.filter(|key| command.bound_to(*key));
     let key = if command.is_run() { given } else { Key::parse(command.keys[0]) };
@@ -124,14 +122,14 @@ fn run_by_name(state: &mut State, command: &'static Command, argument: Option<Ke
         state.say(format!("{} takes one of {keys}: write it behind the name", command.name));
         return;
     };
-    state.popup = None;
+    state.dialogs.close_all();
     state.focus = command.context.pane().unwrap_or(state.focus);
     (command.run)(state, key);
 }
 
 pub(in crate::tui) fn next_found(state: &mut State, by: isize) {
     let Some(circuit) = &mut state.circuit else { return };
-    let Search { query, nodes, at } = &circuit.kit.search;
+    let Search { query, nodes, at } = &circuit.marks.search;
     let stands: Vec<usize> = (0..nodes.len()).filter(|at| circuit.kept().has_node(nodes[*at])).collect();
     if stands.is_empty() {
         let why = if nodes.is_empty() { "Nothing was searched for yet" } else { "Nothing that was found is kept" };
@@ -142,7 +140,7 @@ pub(in crate::tui) fn next_found(state: &mut State, by: isize) {
     let next = stands[(here as isize + by).rem_euclid(stands.len() as isize) as usize];
     let said = format!("{} of {} for {query}", next + 1, nodes.len());
     let node = nodes[next];
-    circuit.kit.search.at = next;
+    circuit.marks.search.at = next;
     go_to(state, node);
     state.say(said);
 }
@@ -155,6 +153,6 @@ pub(super) fn go_to(state: &mut State, node: NodeId) {
         return;
     }
     circuit.leap(node);
-    state.popup = None;
+    state.dialogs.close_all();
     state.detail_scroll = 0;
 }

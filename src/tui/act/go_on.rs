@@ -1,7 +1,7 @@
-//! Going on with a trace.
+//! Continuation of a trace.
 
+use super::trace::submit_trace;
 use crate::tui::app::{Busy, State};
-use crate::tui::effect::Effect;
 use std::sync::Arc;
 
 /// Goes on with a trace that was stopped; one that is finished gets rows of twice as many features.
@@ -14,7 +14,7 @@ pub(in crate::tui) fn go_on(state: &mut State) {
         state.say("There is no trace to go on with");
         return;
     };
-    let (Some(trace), Some(_)) = (&circuit.traced.document.trace, &state.tracer) else {
+    let (Some(trace), Some(_)) = (&circuit.traced.document.trace, &state.jobs.services.tracer) else {
         state.warn("To go on with this graph needs its raw trace and the model that it was made with");
         return;
     };
@@ -29,7 +29,9 @@ pub(in crate::tui) fn go_on(state: &mut State) {
     };
     let (trace, prompt) = (Arc::clone(trace), trace.settings.prompt.clone());
     let thresholds = circuit.edits.now().thresholds;
-    let generation = state.next_generation();
-    state.effects.push(Effect::Resume { generation, trace, max_feature_nodes, thresholds });
-    state.busy = Some(Busy::going_on(generation, prompt, state.circuit_generation));
+    let id = state.jobs.next_request();
+    submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
+        tracer.resume(&trace, max_feature_nodes, grown, monitor)
+    });
+    state.busy = Some(Busy::going_on(id, prompt, state.graph_id));
 }

@@ -1,37 +1,38 @@
-//! Several nodes at once: choosing them, and making supernodes of them.
+//! Commands on several nodes: choosing them, and grouping them into supernodes.
 
 use super::edits::apply;
-use crate::graph::Edit;
-use crate::graph::Proposal;
+use crate::graph::{Edit, SimilarityBounds, proposals};
 use crate::ids::NodeId;
 use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::text::names::label_of;
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
+use crate::tui::dialogs::picker::{Picker, Quest};
+use crate::tui::dialogs::proposals::Proposals;
+use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::find::Haystack;
-use crate::tui::popup::picker::{Picker, Quest};
-use crate::tui::popup::proposals::Proposals;
-use crate::tui::popup::question::{Asks, Question};
+use crate::tui::runtime::jobs::JobKey;
+
+const PROPOSALS: JobKey = JobKey::new("proposals").of_graph();
 
 pub(in crate::tui) fn choose(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let node = circuit.selected();
-    circuit.kit.toggle(node);
-    let chosen = text::counted(circuit.kit.chosen.len(), "node");
+    circuit.marks.toggle(node);
+    let chosen = text::counted(circuit.marks.chosen.len(), "node");
     state.say(format!("{chosen} chosen for the next edit"));
 }
 
 pub(in crate::tui) fn choose_none(state: &mut State) {
     if let Some(circuit) = &mut state.circuit {
-        circuit.kit.chosen.clear();
+        circuit.marks.chosen.clear();
     }
 }
 
-/// What the next edit is about: the chosen nodes, else the selected one.
+/// Returns the nodes of the next edit: the chosen ones, else the selected one.
 pub(super) fn at_hand(circuit: &Circuit) -> Vec<NodeId> {
-    if circuit.kit.chosen.is_empty() { vec![circuit.selected()] } else { circuit.kit.chosen.clone() }
+    if circuit.marks.chosen.is_empty() { vec![circuit.selected()] } else { circuit.marks.chosen.clone() }
 }
 
 pub(in crate::tui) fn ask_group(state: &mut State) {
@@ -41,17 +42,17 @@ pub(in crate::tui) fn ask_group(state: &mut State) {
     let names: Vec<String> = members.iter().map(|node| circuit.name(*node, glyphs)).collect();
     let name = name_for(circuit, &members, glyphs);
     let question = Question::new(Asks::Group(members), names.join("  "), name);
-    state.popup = Some(Popup::Question(question));
+    state.dialogs.open(question);
 }
 
-/// A name to start from: the first label among the members, else what the first is called.
+/// Returns a name to start from: the first label among the members, else the first member's own name.
 fn name_for(circuit: &Circuit, members: &[NodeId], glyphs: &Glyphs) -> String {
     let label = |node: &NodeId| label_of(&circuit.traced.document, circuit.edits.now(), *node);
     let name = members.iter().find_map(label).map(|(label, _)| label.to_owned());
     name.or_else(|| members.first().map(|node| circuit.name(*node, glyphs))).unwrap_or_default()
 }
 
-/// The supernode of the selected node, by its index; says so where it is in none.
+/// Returns the index of the selected node's supernode; says so where it is in none.
 fn group_here(state: &mut State) -> Option<usize> {
     let circuit = state.circuit.as_ref()?;
     let group = circuit.edits.now().group_of(circuit.selected());
@@ -66,7 +67,7 @@ pub(in crate::tui) fn ask_group_name(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let group = &circuit.edits.now().groups[index];
     let about = text::counted(group.members.len(), "member");
-    state.popup = Some(Popup::Question(Question::new(Asks::Rename(index), about, group.name.clone())));
+    state.dialogs.open(Question::new(Asks::Rename(index), about, group.name.clone()));
 }
 
 pub(in crate::tui) fn pick_group(state: &mut State) {
@@ -76,13 +77,13 @@ pub(in crate::tui) fn pick_group(state: &mut State) {
         return;
     }
     let haystack = Haystack::of_groups(circuit, &state.look.glyphs);
-    state.popup = Some(Popup::Picker(Picker::new(Quest::Join, haystack)));
+    state.dialogs.open(Picker::new(Quest::Join, haystack));
 }
 
-/// Adds what is at hand to the supernode of this index.
+/// Adds the nodes at hand to the supernode of this index.
 pub(super) fn join_group(state: &mut State, index: usize) {
     let Some(circuit) = &state.circuit else { return };
-    state.popup = None;
+    state.dialogs.close_all();
     let members = at_hand(circuit);
     let said = format!("Added {} to {}", text::counted(members.len(), "node"), circuit.edits.now().groups[index].name);
     apply(state, Edit::AddToGroup(index, members), said);
@@ -105,30 +106,32 @@ pub(in crate::tui) fn dissolve(state: &mut State) {
 }
 
 pub(in crate::tui) fn open_proposals(state: &mut State) {
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
-    let (edited, refused) = (circuit.edits.now().clone(), circuit.kit.refused.clone());
-    state.effects.push(Effect::Propose { generation, graph, kept, edited, refused });
-    state.popup = Some(Popup::Proposals(Proposals::new(generation)));
-}
-
-pub(in crate::tui) fn take_proposals(state: &mut State, generation: u64, result: Result<Vec<Proposal>, String>) {
-    let Some(Popup::Proposals(proposals)) = &mut state.popup else { return };
-    if let (true, Ok(found)) = (proposals.generation == generation, result) {
-        proposals.take(found);
-        state.dirty = true;
-    }
+    let (edited, refused) = (circuit.edits.now().clone(), circuit.marks.refused.clone());
+    state.dialogs.open(Proposals::default());
+    state.jobs.submit(
+        PROPOSALS,
+        move |_, monitor| {
+            let found = proposals(&graph, &kept, &edited, &refused, SimilarityBounds::default(), monitor.cancel());
+            found.map_err(|stop| stop.to_string())
+        },
+        |state, found| {
+            if let (Some(proposals), Ok(found)) = (state.dialogs.get_mut::<Proposals>(), found) {
+                proposals.take(found);
+            }
+        },
+    );
 }
 
 pub(in crate::tui) fn move_in_proposals(state: &mut State, by: isize) {
-    if let Some(Popup::Proposals(proposals)) = &mut state.popup {
+    if let Some(proposals) = state.dialogs.get_mut::<Proposals>() {
         proposals.move_by(by);
     }
 }
 
 pub(in crate::tui) fn accept_proposal(state: &mut State) {
-    let Some(Popup::Proposals(proposals)) = &mut state.popup else { return };
+    let Some(proposals) = state.dialogs.get_mut::<Proposals>() else { return };
     let (Some(members), Some(circuit)) = (proposals.pop(), &state.circuit) else { return };
     let name = name_for(circuit, &members, &state.look.glyphs);
     let said = format!("Made the supernode {name} of {}", text::counted(members.len(), "node"));
@@ -136,8 +139,8 @@ pub(in crate::tui) fn accept_proposal(state: &mut State) {
 }
 
 pub(in crate::tui) fn refuse_proposal(state: &mut State) {
-    let Some(Popup::Proposals(proposals)) = &mut state.popup else { return };
+    let Some(proposals) = state.dialogs.get_mut::<Proposals>() else { return };
     if let (Some(members), Some(circuit)) = (proposals.pop(), &mut state.circuit) {
-        circuit.kit.refused.push(members);
+        circuit.marks.refused.push(members);
     }
 }

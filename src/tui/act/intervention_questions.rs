@@ -1,15 +1,15 @@
-//! Questions about interventions: what is done, where, and how it is tried.
+//! Questions about interventions: action, features, layers and sampling.
 
 use super::interventions::{attempt, change_chosen, change_set, feature_at};
 use crate::graph::{Action, Donor, Freeze, Positions, layer_range};
 use crate::ids::NodeId;
 use crate::service::interventions::{Drawing, ModelRequest};
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
+use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::intervention_panel::View;
-use crate::tui::popup::question::{Asks, Question};
 use std::ops::Range;
 
-/// Asks what is done to the chosen intervention's features, or at which positions.
+/// Asks for the action on the chosen intervention's features, or for its positions.
 pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
     let Some(circuit) = &state.circuit else { return };
     let row = circuit.panel.row;
@@ -21,7 +21,7 @@ pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
         let about = "a value, times the base: x2, added to it: +1.5; off ablates".to_owned();
         Question::new(Asks::Action(row), about, chosen.action.brief())
     };
-    state.popup = Some(Popup::Question(question));
+    state.dialogs.push(question);
 }
 
 /// Asks for the prompt whose features are put in place of those at the selected node's position.
@@ -31,12 +31,12 @@ pub(in crate::tui) fn ask_swap(state: &mut State) {
     let token = circuit.token_at(position, &state.look.glyphs);
     let about = format!("the prompt whose features replace those at {token}; prompt@3 takes them from its position 3");
     let answer = circuit.traced.document.origin.prompt.clone();
-    state.popup = Some(Popup::Question(Question::new(Asks::Swap(position), about, answer)));
+    state.dialogs.push(Question::new(Asks::Swap(position), about, answer));
 }
 
-/// Takes the answer to a question about interventions, or says what is wrong with it.
+/// Takes the answer to a question about interventions, or says why it is not valid.
 pub(super) fn answer_intervention(state: &mut State) {
-    let Some(Popup::Question(question)) = &mut state.popup else { return };
+    let Some(question) = state.dialogs.get_mut::<Question>() else { return };
     let text = question.answer().to_owned();
     match question.asks {
         Asks::Action(_) => match text.parse::<Action>().and_then(finite) {
@@ -47,38 +47,38 @@ pub(super) fn answer_intervention(state: &mut State) {
                         _ => action,
                     };
                 });
-                state.popup = Some(Popup::Interventions);
+                state.dialogs.close();
             }
             Err(why) => question.complain(why),
         },
         Asks::Positions(_) => match text.parse::<Positions>() {
             Ok(positions) => {
                 change_chosen(state, |chosen| chosen.sites.iter_mut().for_each(|site| site.positions = positions));
-                state.popup = Some(Popup::Interventions);
+                state.dialogs.close();
             }
             Err(why) => question.complain(why),
         },
         Asks::Swap(position) => {
-            state.popup = Some(Popup::Interventions);
+            state.dialogs.close();
             attempt(state, View::Effects, ModelRequest::Swap { position, prompt: text });
         }
         Asks::SwapGroup(row) => match other_group(state, row, &text) {
             Ok(action) => {
                 change_chosen(state, |chosen| chosen.action = action);
-                state.popup = Some(Popup::Interventions);
+                state.dialogs.close();
             }
             Err(why) => complain(state, why),
         },
         Asks::Layers => match read_layers(state, &text) {
             Ok(layers) => {
                 change_set(state, |set| set.layers = layers);
-                state.popup = Some(Popup::Interventions);
+                state.dialogs.close();
             }
             Err(why) => complain(state, why),
         },
         Asks::Sampling => match Drawing::read(&text) {
             Ok(drawing) => {
-                state.popup = Some(Popup::Interventions);
+                state.dialogs.close();
                 let Some(circuit) = &mut state.circuit else { return };
                 circuit.panel.drawing = drawing;
                 circuit.panel.view = View::Continued;
@@ -92,7 +92,7 @@ pub(super) fn answer_intervention(state: &mut State) {
 }
 
 fn complain(state: &mut State, why: String) {
-    if let Some(Popup::Question(question)) = &mut state.popup {
+    if let Some(question) = state.dialogs.get_mut::<Question>() {
         question.complain(why);
     }
 }
@@ -111,10 +111,10 @@ pub(in crate::tui) fn ask_swap_group(state: &mut State) {
     };
     let about = state.look.glyphs.visible(&format!("one of: {}", others.join(", ")));
     let question = Question::new(Asks::SwapGroup(row), about, (*first).to_owned());
-    state.popup = Some(Popup::Question(question));
+    state.dialogs.push(question);
 }
 
-/// The action that puts in a supernode's features, as active as they are in the graph.
+/// Returns the action that puts in a supernode's features, as active as they are in the graph.
 fn other_group(state: &State, row: usize, name: &str) -> Result<Action, String> {
     let circuit = state.circuit.as_ref().ok_or("There is no graph")?;
     let edited = circuit.edits.now();
@@ -147,10 +147,10 @@ pub(in crate::tui) fn ask_layers(state: &mut State) {
     let now = set.layers.clone().unwrap_or(0..n_layers);
     let about = format!("from layer A up to but not including B, of {n_layers}; their feature outputs stay");
     let question = Question::new(Asks::Layers, about, format!("{}..{}", now.start, now.end));
-    state.popup = Some(Popup::Question(question));
+    state.dialogs.push(question);
 }
 
-/// The layers that were typed; `None` for all.
+/// Parses the typed layers; `None` for all.
 fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String> {
     let n_layers = state.circuit.as_ref().map_or(0, |circuit| circuit.traced.document.graph.n_layers());
     let layers = layer_range(text)?;
@@ -160,11 +160,11 @@ fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String
     Ok(Some(layers).filter(|layers| *layers != (0..n_layers)))
 }
 
-/// Asks how continuations are drawn.
+/// Asks for the sampling of continuations.
 pub(in crate::tui) fn ask_sampling(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let about = "temperature, seed, tokens at most; at temperature 0 the likeliest token each time".to_owned();
-    state.popup = Some(Popup::Question(Question::new(Asks::Sampling, about, circuit.panel.drawing.text())));
+    state.dialogs.push(Question::new(Asks::Sampling, about, circuit.panel.drawing.text()));
 }
 
 fn finite(action: Action) -> Result<Action, String> {

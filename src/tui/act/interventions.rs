@@ -1,21 +1,26 @@
-//! Interventions: made of what is at hand, changed by keys, and measured as they change.
+//! Interventions: made of the features at hand, changed by keys, and measured as they change.
 
 use super::edits::apply;
 use super::group::at_hand;
-use super::learn::model_fits;
+use super::promoted::model_fits;
 use super::why::SEVERAL;
 use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site};
 use crate::ids::NodeId;
+use crate::job::Monitor;
 use crate::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
+use crate::tui::dialogs::intervene::Intervene;
 use crate::tui::intervention_panel::{InterventionPanel, View};
+use crate::tui::runtime::jobs::{JobKey, Services, Teller};
 
-/// Doses of a sweep.
+pub(super) const MEASURE: JobKey = JobKey::new("measure").of_graph();
+const ATTEMPT: JobKey = JobKey::new("attempt").of_graph();
+
+/// Number of doses in a sweep.
 const DOSES: usize = 13;
 
-/// Tokens whose probabilities a sweep draws.
+/// Number of tokens whose probabilities a sweep draws.
 const DRAWN: usize = 4;
 
 /// Opens the panel, with an intervention on the features at hand: the chosen ones, else the selected one with its
@@ -27,7 +32,7 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
         return;
     }
     let edited = circuit.edits.now();
-    let group = edited.group_of(circuit.selected()).filter(|_| circuit.kit.chosen.is_empty());
+    let group = edited.group_of(circuit.selected()).filter(|_| circuit.marks.chosen.is_empty());
     let nodes = group.map_or_else(|| at_hand(circuit), |at| edited.groups[at].members.clone());
     let sites: Vec<Site> = nodes.iter().filter_map(|node| feature_at(circuit, *node)).map(Site::from).collect();
     let mut set = edited.interventions.clone();
@@ -42,11 +47,11 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
         circuit.panel.row = set.list.len() - 1;
         circuit.edits.apply(Edit::SetInterventions(set));
     }
-    circuit.kit.chosen.clear();
-    state.popup = Some(Popup::Interventions);
+    circuit.marks.chosen.clear();
+    state.dialogs.open(Intervene);
 }
 
-/// The feature of a node, where it is one.
+/// Returns the feature of a node, where that is a feature.
 pub(super) fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
     match circuit.node(node).kind {
         NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
@@ -61,7 +66,7 @@ pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
     circuit.panel.dismiss();
 }
 
-/// Changes the set.
+/// Changes the set of interventions.
 pub(super) fn change_set(state: &mut State, change: impl FnOnce(&mut Interventions)) {
     let Some(circuit) = &mut state.circuit else { return };
     let mut set = circuit.edits.now().interventions.clone();
@@ -103,7 +108,7 @@ pub(in crate::tui) fn remove_intervention(state: &mut State) {
     move_in_interventions(state, 0);
 }
 
-/// To the next mode.
+/// Turns to the next freeze mode.
 pub(in crate::tui) fn turn_freeze(state: &mut State) {
     change_set(state, |set| {
         let at = Freeze::ALL.iter().position(|freeze| *freeze == set.freeze).unwrap_or(0);
@@ -111,13 +116,13 @@ pub(in crate::tui) fn turn_freeze(state: &mut State) {
     });
 }
 
-/// Shows this below the list, or the effects again.
-pub(in crate::tui) fn turn_lab(state: &mut State, view: View) {
+/// Shows this view below the list, or the effects again.
+pub(in crate::tui) fn turn_panel(state: &mut State, view: View) {
     let Some(circuit) = &mut state.circuit else { return };
     circuit.panel.view = if circuit.panel.view == view { View::Effects } else { view };
     circuit.panel.request = None;
     circuit.panel.reply = None;
-    state.effects.push(Effect::StopAttempt);
+    state.jobs.forget(ATTEMPT);
 }
 
 pub(in crate::tui) fn close_interventions(state: &mut State) {
@@ -126,32 +131,32 @@ pub(in crate::tui) fn close_interventions(state: &mut State) {
         circuit.panel.request = None;
         circuit.panel.reply = None;
     }
-    state.effects.push(Effect::StopAttempt);
-    state.popup = None;
+    state.jobs.forget(ATTEMPT);
+    state.dialogs.close_all();
 }
 
-/// Asks something of the model.
+/// Sends a request to the model.
 pub(super) fn attempt(state: &mut State, view: View, request: ModelRequest) {
-    let generation = state.next_generation();
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
     circuit.panel.dismiss();
-    circuit.panel.request = Some((generation, view, circuit.panel.row));
+    circuit.panel.request = Some((view, circuit.panel.row));
     if !fits {
+        state.jobs.forget(ATTEMPT);
         circuit.panel.reply = Some(Err("needs the model, which is not loaded".to_owned()));
         return;
     }
     let tokens = circuit.traced.document.graph.tokens().to_vec();
-    state.effects.push(Effect::Attempt { generation, tokens, request });
+    let work = move |services: &Services, monitor: &Monitor, teller: &Teller<ModelReply>| {
+        services.ask(|tracer| tracer.attempt(&tokens, &request, &mut |reply| teller.tell(reply), monitor))
+    };
+    let id = state.jobs.next_request();
+    state.jobs.submit_telling(id, ATTEMPT, work, |state, reply| take_reply(state, Ok(reply)), take_reply);
 }
 
 /// Takes the reply to a request; a swap becomes an intervention.
-pub(in crate::tui) fn take_reply(state: &mut State, generation: u64, result: Result<ModelReply, String>) {
-    let Some(circuit) = &mut state.circuit else { return };
-    if circuit.panel.request.is_none_or(|(waited, ..)| waited != generation) {
-        return;
-    }
-    state.dirty = true;
+fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
+    let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.panel.request.is_some()) else { return };
     if let Ok(ModelReply::Swap(intervention)) = result {
         circuit.panel.request = None;
         circuit.panel.row = circuit.edits.now().interventions.list.len();
@@ -164,35 +169,27 @@ pub(in crate::tui) fn take_reply(state: &mut State, generation: u64, result: Res
     }
 }
 
-/// Takes what was measured, where nothing else was asked since.
-pub(in crate::tui) fn take_measured(state: &mut State, generation: u64, result: Result<Measured, String>) {
-    let Some(circuit) = &mut state.circuit else { return };
-    if circuit.panel.asked.as_ref().is_some_and(|(waited, ..)| *waited == generation) {
-        circuit.panel.take(result);
-        state.dirty = true;
-    }
-}
-
-/// Has the effects measured where the interventions or the graph changed, and what the panel shows asked for.
-pub(in crate::tui) fn measure(state: &mut State) {
+/// Requests the effects where the interventions or the graph changed, and the data of the panel's view.
+pub(in crate::tui) fn request_effects(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let set = &circuit.edits.now().interventions;
     circuit.panel.row = circuit.panel.row.min(set.list.len().saturating_sub(1));
     let n_nodes = circuit.traced.document.graph.n_nodes();
     let same = match &circuit.panel.asked {
-        Some((_, asked, nodes)) => asked == set && *nodes == n_nodes,
+        Some((asked, nodes)) => asked == set && *nodes == n_nodes,
         None => set.is_idle(),
     };
     if !same {
         ask_effects(state);
     }
-    if matches!(state.popup, Some(Popup::Interventions)) {
+    if state.dialogs.is::<Intervene>() {
         ask_view(state);
     }
 }
 
 fn ask_effects(state: &mut State) {
-    let generation = state.next_generation();
+    // A measurement under way is no longer asked for.
+    state.jobs.forget(MEASURE);
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
     let (set, graph) = (circuit.edits.now().interventions.clone(), &circuit.traced.document.graph);
@@ -209,25 +206,31 @@ fn ask_effects(state: &mut State) {
         }
     }
     let experiment = Experiment { tokens: graph.tokens().to_vec(), interventions: set.clone(), targets, features };
-    circuit.panel.asked = Some((generation, set, graph.n_nodes()));
-    // What is shown until the answer is there is that of before: a factor that moves would make it flicker.
-    circuit.panel.request = circuit.panel.request.filter(|(_, view, _)| *view == View::Effects);
+    circuit.panel.asked = Some((set, graph.n_nodes()));
+    // The effects before are shown until the new ones arrive: a factor that moves would make them flicker.
+    circuit.panel.request = circuit.panel.request.filter(|(view, _)| *view == View::Effects);
     if fits {
-        state.effects.push(Effect::Measure { generation, experiment: Box::new(experiment) });
+        state.jobs.submit(
+            MEASURE,
+            move |services, monitor| services.ask(|tracer| tracer.measure(&experiment, monitor)),
+            |state, measured| {
+                if let Some(circuit) = &mut state.circuit {
+                    circuit.panel.take(measured);
+                }
+            },
+        );
     } else {
         circuit.panel.take(Err("needs the model, which is not loaded".to_owned()));
     }
 }
 
-/// Has what the panel shows asked for, where it was not yet.
+/// Requests the data of the panel's view, where that was not done yet.
 fn ask_view(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let InterventionPanel { view, row, request, measured, .. } = &circuit.panel;
     let set = &circuit.edits.now().interventions;
     let (view, row) = (*view, *row);
-    if view == View::Effects
-        || request.is_some_and(|(_, asked, of)| asked == view && (of == row || view != View::Sweep))
-    {
+    if view == View::Effects || request.is_some_and(|(asked, of)| asked == view && (of == row || view != View::Sweep)) {
         return;
     }
     let request = match (view, set.list.get(row), measured) {
@@ -243,7 +246,7 @@ fn ask_view(state: &mut State) {
     attempt(state, view, request);
 }
 
-/// The doses around the one that an action has.
+/// Returns the doses of a sweep around an action's own.
 fn doses(action: &Action) -> Vec<f32> {
     let most = match action {
         Action::Ablate | Action::Scale { .. } | Action::Swap { .. } => 2.0f32,
@@ -255,7 +258,7 @@ fn doses(action: &Action) -> Vec<f32> {
     (0..DOSES).map(|nth| least * (1.0 - share(nth)) + most * share(nth)).collect()
 }
 
-/// The tokens that stand out before or after.
+/// Returns the most probable tokens before and after.
 fn drawn(measured: &Measured) -> Vec<u32> {
     let effects = &measured.effects;
     let pairs = effects.before.iter().zip(&effects.after);

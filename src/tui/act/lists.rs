@@ -1,4 +1,4 @@
-//! Up and down in lists.
+//! Movement and order in lists.
 
 use crate::tui::app::State;
 use crate::tui::circuit::{Listed, Order};

@@ -1,10 +1,10 @@
-//! Keys that wait for another, and marks, which are the first of them.
+//! Keys that wait for another, and marks, which are set by such keys.
 
 use super::find::go_to;
 use crate::tui::app::State;
 use crate::tui::keymap::{Code, Context, Key};
 
-/// The next key is looked up in `context`.
+/// Waits for the next key, to be looked up in `context`.
 pub(in crate::tui) fn await_key(state: &mut State, context: Context) {
     state.prefix = Some(context);
 }
@@ -12,14 +12,14 @@ pub(in crate::tui) fn await_key(state: &mut State, context: Context) {
 pub(in crate::tui) fn set_mark(state: &mut State, key: Key) {
     let (Some(circuit), Code::Char(letter)) = (&mut state.circuit, key.code) else { return };
     let node = circuit.selected();
-    circuit.kit.marks.insert(letter, node);
+    circuit.marks.letters.insert(letter, node);
     let name = circuit.name(node, &state.look.glyphs);
     state.say(format!("{name} is marked {letter}"));
 }
 
 pub(in crate::tui) fn to_mark(state: &mut State, key: Key) {
     let (Some(circuit), Code::Char(letter)) = (&state.circuit, key.code) else { return };
-    match circuit.kit.marks.get(&letter).copied() {
+    match circuit.marks.letters.get(&letter).copied() {
         Some(node) => go_to(state, node),
         None => state.say(format!("No node is marked {letter}")),
     }

@@ -1,38 +1,48 @@
-//! Choosing a model: what is here is loaded, what is not is asked for, downloaded after a yes, and then loaded. Or a graph
-//! that was open before, which is opened again.
+//! Choice of a model: one that is here is loaded, another is offered, downloaded after consent, and then loaded. A
+//! graph that was open before can be opened again instead.
 
 use super::{open_beside, open_prompt};
 use crate::service::models::Here;
-use crate::tui::app::{Pane, Popup, State};
-use crate::tui::effect::Effect;
+use crate::tui::app::{Pane, State};
+use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::start::{Stage, Start};
 use crate::tui::models::{Brought, Errand};
-use crate::tui::popup::start::{Stage, Start};
-use std::sync::Arc;
+use crate::tui::runtime::jobs::JobKey;
+
+pub(in crate::tui) const ERRAND: JobKey = JobKey::new("errand");
 
 /// Opens the list of models.
 pub fn open_models(state: &mut State) {
-    if state.busy.is_some() || state.shelf.is_busy() {
+    if state.busy.is_some() || state.tabs.is_busy() {
         state.warn("A prompt is being traced; stop it before another model is chosen");
         return;
     }
-    let generation = state.next_generation();
-    state.effects.push(Effect::Errand { generation, errand: Errand::List });
-    state.popup = Some(Popup::Start(Start::new(generation)));
+    state.dialogs.open(Start::default());
+    submit(state, Errand::List);
+}
+
+fn submit(state: &mut State, errand: Errand) {
+    state.jobs.submit(
+        ERRAND,
+        move |services, monitor| match &services.models {
+            Some(models) => {
+                let brought = errand.run(models.as_ref(), services.data.as_deref(), monitor);
+                brought.map_err(|error| format!("{error:#}"))
+            }
+            None => Err("no models can be chosen here".to_owned()),
+        },
+        take_errand,
+    );
 }
 
 fn start(state: &mut State) -> Option<&mut Start> {
-    match &mut state.popup {
-        Some(Popup::Start(start)) => Some(start),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
 fn send(state: &mut State, errand: Errand, stage: Stage) {
-    let generation = state.next_generation();
     if let Some(start) = start(state) {
-        (start.generation, start.stage, start.failure) = (generation, stage, None);
-        start.progress = Default::default();
-        state.effects.push(Effect::Errand { generation, errand });
+        (start.stage, start.failure) = (stage, None);
+        submit(state, errand);
     }
 }
 
@@ -46,7 +56,7 @@ pub(in crate::tui) fn choose_model(state: &mut State) {
     let Some(start) = start(state) else { return };
     if let Some(graph) = start.chosen_graph() {
         let path = graph.path.clone();
-        state.popup = None;
+        state.dialogs.close_all();
         open_beside(state, path);
         return;
     }
@@ -57,14 +67,21 @@ pub(in crate::tui) fn choose_model(state: &mut State) {
     }
 }
 
+/// Answers the present question with yes.
 pub(in crate::tui) fn say_yes(state: &mut State) {
-    if matches!(state.popup, Some(Popup::Unsaved)) {
-        state.effects.push(Effect::Quit);
-        return;
+    if let Some(yes) = state.dialogs.top().map(Dialog::yes) {
+        yes(state);
     }
-    if super::fetch::allow_fetch(state) || super::feature::allow_hub(state) {
-        return;
+}
+
+/// Answers the present question with no, and stops work that is under way for it.
+pub(in crate::tui) fn say_no(state: &mut State) {
+    if let Some(no) = state.dialogs.top().map(Dialog::no) {
+        no(state);
     }
+}
+
+pub(in crate::tui) fn accept_model(state: &mut State) {
     let Some(start) = start(state) else { return };
     match (start.stage.clone(), start.chosen().cloned()) {
         (Stage::MayAsk, Some(choice)) => send(state, Errand::Offer(choice), Stage::Asking),
@@ -73,41 +90,27 @@ pub(in crate::tui) fn say_yes(state: &mut State) {
     }
 }
 
-/// No to a question; and what is under way is stopped.
-pub(in crate::tui) fn say_no(state: &mut State) {
-    if matches!(state.popup, Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved)) {
-        state.popup = None;
-        return;
-    }
+/// Answers a question about a model with no, and stops work that is under way for it.
+pub(in crate::tui) fn refuse_model(state: &mut State) {
     let Some(start) = start(state) else { return };
     let (was, waits) = (start.stage.clone(), start.is_waiting());
     if was == Stage::Listing {
-        state.popup = None;
+        state.dialogs.close_all();
         return;
     }
     start.stage = Stage::Choosing;
     if waits {
-        let generation = state.next_generation();
-        state.effects.push(Effect::StopErrand);
-        // The list may have changed meanwhile, and an answer that is on its way is stale.
-        send_list(state, generation);
+        // The list may have changed meanwhile.
+        submit(state, Errand::List);
     }
     if matches!(was, Stage::Downloading(_)) {
         state.say("The download was stopped; what has come is kept, and the next one goes on there");
     }
 }
 
-fn send_list(state: &mut State, generation: u64) {
-    if let Some(start) = start(state) {
-        start.generation = generation;
-        state.effects.push(Effect::Errand { generation, errand: Errand::List });
-    }
-}
-
-/// Takes what an errand brought.
-pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Result<Brought, String>) {
-    state.dirty = true;
-    let Some(start) = start(state).filter(|start| start.generation == generation) else { return };
+/// Takes the result of a request about models.
+fn take_errand(state: &mut State, result: Result<Brought, String>) {
+    let Some(start) = start(state) else { return };
     match result {
         Ok(Brought::List { graphs, choices, server }) => start.take(graphs, choices, server),
         Ok(Brought::Offer(offer)) => start.stage = Stage::MayDownload(offer),
@@ -117,21 +120,23 @@ pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Re
             }
         }
         Ok(Brought::Loaded(tracer)) => {
-            state.effects.push(Effect::TraceWith(Arc::clone(&tracer)));
             // A graph of another model can neither be traced further nor have its features' tokens looked up.
-            let _ = state.circuit.take_if(|circuit| {
+            let gone = state.circuit.take_if(|circuit| {
                 let made_from = &circuit.traced.document.origin;
                 made_from.model != tracer.model_name() || made_from.transcoder != tracer.transcoder_name()
             });
-            state.tracer = Some(tracer);
+            if gone.is_some() {
+                state.jobs.forget_graph();
+            }
+            state.jobs.services.tracer = Some(tracer);
             match &mut state.circuit {
                 // The graph was opened from a file: now the tokens of its features can be looked up.
                 Some(circuit) => {
                     circuit.promoted.clear();
-                    state.popup = None;
+                    state.dialogs.close_all();
                 }
                 None => {
-                    (state.pruning, state.focus) = (None, Pane::Graph);
+                    state.focus = Pane::Graph;
                     open_prompt(state);
                 }
             }

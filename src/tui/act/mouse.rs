@@ -1,9 +1,9 @@
-//! What the mouse does. Whatever it does, keys do too.
+//! Commands of the mouse. Each can be given by keys too.
 
 use super::find::go_to;
 use crate::tui::app::{Pane, State};
-use crate::tui::arrange::Step;
 use crate::tui::effect::Effect;
+use crate::tui::graph_layout::Step;
 use crate::tui::layout::inner;
 use crate::tui::mouse::{Gesture, Mouse};
 use crate::tui::view;
@@ -20,10 +20,10 @@ pub(in crate::tui) fn toggle_mouse(state: &mut State) {
     state.say(says);
 }
 
-/// Something is done with the mouse. What lies over the panes is left to the keys.
+/// Takes a gesture of the mouse. Dialogs over the panes are left to the keys.
 pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
     let cell = Position { x: mouse.x, y: mouse.y };
-    let Some(panes) = state.panes().filter(|_| state.popup.is_none()) else { return };
+    let Some(panes) = state.panes().filter(|_| state.dialogs.is_empty()) else { return };
     let under = panes.slots.iter().find(|slot| slot.area.contains(cell));
     match (mouse.gesture, under) {
         (Gesture::Release, _) => state.windows.dragged = None,
@@ -44,18 +44,18 @@ pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
     state.dirty = true;
 }
 
-/// A press chooses; on what was chosen already it does what Enter does, and opens or closes a branch.
+/// Selects the item at a cell; on the selected one it does what Enter does, and opens or closes a branch.
 fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: bool) {
     let Some(circuit) = &state.circuit else { return };
     match pane {
         Pane::Graph => {
             if let Some(node) = view::node_at(circuit, inner, cell) {
-                let is_crowd = circuit.arrangement.place(node).is_some_and(|place| !place.alone);
-                let is_in_it = is_crowd && circuit.cell_of(node).contains(&circuit.selected());
+                let is_cluster = circuit.layout.place(node).is_some_and(|place| !place.alone);
+                let is_in_it = is_cluster && circuit.cell_of(node).contains(&circuit.selected());
                 if !is_in_it {
                     go_to(state, node);
                 }
-                if is_crowd {
+                if is_cluster {
                     super::open_cell(state);
                 }
             }
@@ -93,7 +93,7 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
     }
 }
 
-/// The wheel moves through what is under the pointer.
+/// Moves through the pane under the pointer by the wheel.
 fn turn(state: &mut State, pane: Pane, by: isize) {
     let step = if by < 0 { Step::Up } else { Step::Down };
     match pane {

@@ -1,9 +1,10 @@
-//! Panes, popups, and the program itself.
+//! Commands on panes, dialogs, and the program itself.
 
 use super::cancel;
-use crate::tui::app::{Pane, Popup, State};
+use crate::tui::app::{Pane, State};
+use crate::tui::dialogs::help::Help;
+use crate::tui::dialogs::unsaved::Unsaved;
 use crate::tui::effect::Effect;
-use crate::tui::popup::help::Help;
 use crate::tui::view;
 
 pub(in crate::tui) fn cycle_pane(state: &mut State, by: isize) {
@@ -12,30 +13,26 @@ pub(in crate::tui) fn cycle_pane(state: &mut State, by: isize) {
     state.focus = Pane::ALL[next as usize];
 }
 
-pub(in crate::tui) fn close_popup(state: &mut State) {
-    // A question about an intervention leads back to where it was asked.
-    state.popup = match state.popup.take() {
-        Some(Popup::Question(question)) if question.asks.is_of_interventions() => Some(Popup::Interventions),
-        _ => None,
-    };
+pub(in crate::tui) fn close_dialog(state: &mut State) {
+    state.dialogs.close();
 }
 
 pub(in crate::tui) fn open_help(state: &mut State) {
-    state.popup = Some(Popup::Help(Help::new(state.focus.context())));
+    state.dialogs.open(Help::new(state.focus.context()));
 }
 
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
-    let screen = view::popup_room(state.size);
-    if let Some(Popup::Help(help)) = &mut state.popup {
+    let screen = view::dialog_room(state.size);
+    if let Some(help) = state.dialogs.get_mut::<Help>() {
         help.scroll_by(by, screen, &state.look.glyphs);
     }
 }
 
 pub(in crate::tui) fn close_help(state: &mut State) {
-    if let Some(Popup::Help(help)) = &mut state.popup
+    if let Some(help) = state.dialogs.get_mut::<Help>()
         && !help.clear_filter()
     {
-        state.popup = None;
+        state.dialogs.close_all();
     }
 }
 
@@ -44,39 +41,37 @@ pub(in crate::tui) fn escape(state: &mut State) {
         cancel(state);
     } else if state.windows.zoomed {
         state.windows.zoomed = false;
-    } else if let Some(circuit) = state.circuit.as_mut().filter(|circuit| !circuit.kit.path.is_empty()) {
-        circuit.kit.path.clear();
+    } else if let Some(circuit) = state.circuit.as_mut().filter(|circuit| !circuit.marks.path.is_empty()) {
+        circuit.marks.path.clear();
     } else {
         state.focus = Pane::Graph;
     }
 }
 
-/// Leaves once everything is saved.
+/// Leaves the program once everything is saved.
 pub(in crate::tui) fn quit(state: &mut State) {
-    state.effects.push(Effect::SaveAll);
+    state.sessions.save_all();
 }
 
-/// Leaves, or asks whether to where something could not be saved.
-pub(in crate::tui) fn leave(state: &mut State) {
-    match (state.unsaved.first(), &state.popup) {
-        (None, _) => state.effects.push(Effect::Quit),
-        (Some(_), None) => state.popup = Some(Popup::Unsaved),
-        // Whoever has gone on to something else meanwhile does not leave now.
-        (Some(why), Some(_)) => {
+/// Leaves the program, or asks whether to where something could not be saved.
+pub(super) fn leave(state: &mut State) {
+    match state.unsaved.first() {
+        None => state.effects.push(Effect::Quit),
+        Some(_) if state.dialogs.is_empty() => state.dialogs.open(Unsaved),
+        // A user who has gone on to something else meanwhile does not leave now.
+        Some(why) => {
             let why = format!("not saved: {why}");
             state.warn(why);
         }
     }
-    state.dirty = true;
 }
 
-/// Takes note of what is not saved.
-pub(in crate::tui) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
-    if unsaved.is_empty() && matches!(state.popup, Some(Popup::Unsaved)) {
-        state.popup = None;
+/// Takes the reasons why sessions are not saved.
+pub(super) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
+    if unsaved.is_empty() && state.dialogs.is::<Unsaved>() {
+        state.dialogs.close_all();
     }
     state.unsaved = unsaved;
-    state.dirty = true;
 }
 
 pub(in crate::tui) fn suspend(state: &mut State) {

@@ -1,26 +1,37 @@
 //! The prompt, and the traces that it starts.
 
-use crate::service::tracing::Reading;
-use crate::tui::app::{Busy, Message, Pane, Popup, State};
-use crate::tui::effect::{Effect, Opening};
-use crate::tui::popup::TextEdit;
-use crate::tui::popup::prompt::Prompt;
-use crate::tui::shelf::name_of;
+use super::trace::{submit_opening, submit_trace};
+use crate::graph::Thresholds;
+use crate::tui::app::{Busy, Message, Pane, State};
+use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::prompt::Prompt;
+use crate::tui::runtime::jobs::{JobKey, RequestId};
+use crate::tui::tabs::name_of;
+use crate::tui::traced::Opening;
+use crate::tui::ui::line::TextEdit;
+
+const READ_PROMPT: JobKey = JobKey::new("prompt");
 
 const NO_CHAT: &str = "The model has no chat template";
 
 /// Traces `prompt`; a trace that is under way is stopped for it.
 pub fn start_trace(state: &mut State, prompt: String) {
-    let generation = state.next_generation();
-    let before = state.busy.replace(Busy::new(generation, prompt.clone()));
-    state.effects.extend(before.map(|busy| Effect::StopTrace { generation: busy.generation }));
-    state.effects.push(Effect::Trace { generation, prompt });
+    let id = state.jobs.next_request();
+    if let Some(before) = state.busy.replace(Busy::new(id, prompt.clone())) {
+        state.jobs.stop_request(before.id);
+    }
+    submit_prompt(state, id, prompt);
     state.file = None;
+}
+
+/// Traces a prompt for the tab that waits for this request.
+pub(super) fn submit_prompt(state: &mut State, id: RequestId, prompt: String) {
+    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
 }
 
 /// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.
 pub fn start_chat(state: &mut State, typed: String) {
-    match state.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
+    match state.jobs.services.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
         Some(Ok(prompt)) => {
             state.message = Some(Message { typed, prompt: prompt.clone() });
             start_trace(state, prompt);
@@ -32,7 +43,7 @@ pub fn start_chat(state: &mut State, typed: String) {
 
 /// Opens a graph; its file's name stands for the prompt until that is read.
 pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
-    let generation = state.next_generation();
+    let id = state.jobs.next_request();
     let graph = graph.into();
     let prompt = match &graph {
         Opening::File(path) => name_of(path),
@@ -40,16 +51,16 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
         Opening::Merged(_) => String::new(),
     };
     if let Opening::File(path) = &graph {
-        state.files.insert(generation, path.clone());
+        state.files.insert(id, path.clone());
     }
-    state.effects.push(Effect::Open { generation, graph });
-    let mut busy = Busy::new(generation, prompt);
+    submit_opening(state, id, graph);
+    let mut busy = Busy::new(id, prompt);
     busy.progress.phase = "opening";
     state.busy = Some(busy);
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {
-    if state.tracer.is_none() {
+    if state.jobs.services.tracer.is_none() {
         state.warn("There is no model to trace a prompt with: this graph was opened from a file");
         return;
     }
@@ -62,46 +73,48 @@ pub(in crate::tui) fn open_prompt(state: &mut State) {
         Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
         _ => Prompt::new(text, false),
     };
-    state.popup = Some(Popup::Prompt(prompt));
+    state.dialogs.open(prompt);
 }
 
 pub(in crate::tui) fn toggle_chat(state: &mut State) {
-    let has_chat = state.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
-    match &mut state.popup {
-        Some(Popup::Prompt(prompt)) if has_chat => prompt.toggle_chat(),
+    let has_chat = state.jobs.services.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
+    match state.dialogs.get_mut::<Prompt>() {
+        Some(prompt) if has_chat => prompt.toggle_chat(),
         _ => state.warn(NO_CHAT),
     }
 }
 
-/// Has the prompt read where it changed.
+/// Requests the reading of the prompt where it changed.
 pub(in crate::tui) fn ask_prompt(state: &mut State) {
-    let generation = state.generation + 1;
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup
-        && let Some((text, is_message)) = prompt.ask(generation)
-    {
-        state.generation = generation;
-        state.effects.push(Effect::Read { generation, text, is_message });
-    }
-}
-
-pub(in crate::tui) fn take_reading(state: &mut State, generation: u64, result: Result<Reading, String>) {
-    let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
-    if let Some(accepts) = prompt.take(generation, result) {
-        state.dirty = true;
-        if accepts {
-            trace_prompt(state);
-        }
-    }
+    let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
+    let Some((text, is_message)) = prompt.ask() else { return };
+    state.jobs.submit(
+        READ_PROMPT,
+        move |services, _| {
+            let tracer = services.tracer.as_ref().ok_or("there is no model to read it")?;
+            match is_message.then(|| tracer.in_chat(&text)).flatten() {
+                Some(prompt) => prompt.and_then(|prompt| tracer.read_prompt(&prompt)),
+                None => tracer.read_prompt(&text),
+            }
+        },
+        |state, reading| {
+            if let Some(prompt) = state.dialogs.get_mut::<Prompt>()
+                && prompt.take(reading)
+            {
+                trace_prompt(state);
+            }
+        },
+    );
 }
 
 /// Traces the prompt, once it is read.
 pub(in crate::tui) fn trace_prompt(state: &mut State) {
-    let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
+    let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
     if !prompt.accept() {
         return;
     }
     if let Some((prompt, message)) = prompt.ready() {
-        state.popup = None;
+        state.dialogs.close_all();
         state.focus = Pane::Graph;
         if let Some(typed) = message {
             state.message = Some(Message { typed, prompt: prompt.clone() });
@@ -111,12 +124,12 @@ pub(in crate::tui) fn trace_prompt(state: &mut State) {
 }
 
 pub(in crate::tui) fn take_nearest(state: &mut State) {
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+    if let Some(prompt) = state.dialogs.get_mut::<Prompt>() {
         prompt.take_nearest();
     }
 }
 
-/// Puts in what was pasted, where there is a line to put it in.
+/// Inserts pasted text, where there is a line for it.
 pub(in crate::tui) fn paste(state: &mut State, text: &str) {
     // A line break at the end would become a token that nobody sees being typed.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -124,32 +137,8 @@ pub(in crate::tui) fn paste(state: &mut State, text: &str) {
 }
 
 pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
-    let edit = &edit.into();
-    let had_room = match &mut state.popup {
-        Some(Popup::Prompt(prompt)) => prompt.edit(edit),
-        Some(Popup::Help(help)) => help.edit(edit),
-        Some(Popup::Picker(picker)) => picker.edit(edit),
-        Some(Popup::Question(question)) => question.edit(edit),
-        Some(Popup::Notes(notes)) => notes.edit(edit),
-        Some(Popup::Filter(prompt)) => prompt.edit(edit),
-        Some(Popup::Export(export)) => export.edit(edit),
-        Some(Popup::Contexts(contexts)) => contexts.edit(edit),
-        Some(Popup::Browse(browse)) => browse.edit(edit),
-        Some(Popup::Why(reasons)) => reasons.edit(edit),
-        Some(
-            Popup::Proposals(_)
-            | Popup::Paths(_)
-            | Popup::Start(_)
-            | Popup::Interventions
-            | Popup::Compare(_)
-            | Popup::Truth
-            | Popup::Heads
-            | Popup::Consent { .. }
-            | Popup::Fetch(_)
-            | Popup::Unsaved,
-        )
-        | None => return,
-    };
+    let Some(dialog) = state.dialogs.top_mut() else { return };
+    let had_room = dialog.edit(&edit.into());
     if !had_room {
         state.warn("This is longer than there is room for here: its end was left out");
     }
@@ -157,22 +146,23 @@ pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
 }
 
 pub(in crate::tui) fn cancel(state: &mut State) {
-    if super::truth::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
+    if super::verification::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
         return;
     }
-    if state.busy.is_none() && state.popup.is_none() && super::fetch::stop_fetching(state) {
+    if state.busy.is_none() && state.dialogs.is_empty() && super::fetch::stop_fetching(state) {
         return;
     }
     match &mut state.busy {
         Some(busy) => {
             busy.stopping = true;
-            state.effects.push(Effect::StopTrace { generation: busy.generation });
+            state.jobs.stop_request(busy.id);
         }
-        None if matches!(&state.popup, Some(Popup::Start(start)) if start.is_waiting()) => super::say_no(state),
-        None if matches!(state.popup, Some(Popup::Why(_))) => super::close_why(state),
-        None if matches!(state.popup, Some(Popup::Compare(_))) => super::close_compare(state),
-        None if state.popup.is_some() => state.popup = None,
-        None if state.shelf.is_busy() => state.say("What is under way is of another graph: turn to it to stop it"),
+        None if !state.dialogs.is_empty() => {
+            if let Some(cancel) = state.dialogs.top().map(Dialog::cancel) {
+                cancel(state);
+            }
+        }
+        None if state.tabs.is_busy() => state.say("What is under way is of another graph: turn to it to stop it"),
         None => state.say("Nothing is being traced; q leaves"),
     }
 }

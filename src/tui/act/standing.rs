@@ -1,11 +1,13 @@
-//! Which parts of the graph hang on the thresholds: marked on request, found off the screen's thread.
+//! Parts of the graph that hang on the thresholds: marked on request, found off the UI thread.
 
-use crate::graph::{CORE, NOISE, Stability, usual_grid};
+use crate::graph::{CORE, NOISE, stability, usual_grid};
 use crate::tui::app::State;
-use crate::tui::effect::Effect;
+use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
 
-/// Marks what hangs on the thresholds, or no longer.
+pub(super) const STABILITY: JobKey = JobKey::new("stability").of_graph();
+
+/// Marks the parts that hang on the thresholds, or no longer.
 pub(in crate::tui) fn toggle_standings(state: &mut State) {
     let is_growing = is_growing(state);
     let Some(circuit) = &mut state.circuit else { return };
@@ -26,38 +28,31 @@ pub(in crate::tui) fn toggle_standings(state: &mut State) {
     state.say(says);
 }
 
-/// Whether the graph on the screen is still being traced.
+/// Returns true where the graph on the screen is still being traced.
 fn is_growing(state: &State) -> bool {
-    state.busy.as_ref().is_some_and(|busy| busy.circuit() == state.circuit_generation)
+    state.busy.as_ref().is_some_and(|busy| busy.graph() == state.graph_id)
 }
 
-/// Has the standings found where they are wanted, not known, and not asked for.
-pub(in crate::tui) fn stand(state: &mut State) {
-    let of = state.circuit_generation;
+/// Requests the standings where they are wanted, not known, and not asked for.
+pub(in crate::tui) fn request_stability(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let is_wanted = circuit.standings.shown && circuit.standings.found.is_none();
-    if !is_wanted || state.standing.is_some_and(|(_, asked)| asked == of) || is_growing(state) {
+    if !is_wanted || state.jobs.is_waiting(STABILITY) || is_growing(state) {
         return;
     }
     let graph = Arc::clone(&circuit.traced.document.graph);
-    let generation = state.next_generation();
-    state.standing = Some((generation, of));
-    state.effects.push(Effect::Stand { generation, graph });
-}
-
-/// Takes the standings, where they are of the graph on the screen as it is now.
-pub(in crate::tui) fn take_stability(state: &mut State, generation: u64, result: Result<Arc<Stability>, String>) {
-    let Some((_, of)) = state.standing.take_if(|(asked, _)| *asked == generation) else { return };
-    let Some(circuit) = state.circuit.as_mut().filter(|_| of == state.circuit_generation) else { return };
-    let n_edges = circuit.traced.document.graph.n_edges();
-    match result {
-        Ok(found) if found.n_edges() == n_edges => circuit.standings.found = Some(found),
-        // The graph grew meanwhile: it is asked anew.
-        Ok(_) => {}
-        Err(why) => {
-            circuit.standings.shown = false;
-            state.warn(why);
-        }
-    }
-    state.dirty = true;
+    state.jobs.submit(
+        STABILITY,
+        move |_, monitor| stability(&graph, &usual_grid(), monitor).map_err(|stop| stop.to_string()),
+        |state, found| {
+            let Some(circuit) = &mut state.circuit else { return };
+            match found {
+                Ok(found) => circuit.standings.found = Some(Arc::new(found)),
+                Err(why) => {
+                    circuit.standings.shown = false;
+                    state.warn(why);
+                }
+            }
+        },
+    );
 }

@@ -1,15 +1,17 @@
-//! In the drawing of what is pinned.
+//! Commands in the drawing of the pinned nodes.
 
 use crate::tui::app::{Pane, State};
-use crate::tui::arrange::Step;
-use crate::tui::effect::Effect;
+use crate::tui::graph_layout::Step;
+use crate::tui::history::Reached;
 use crate::tui::layout::inner;
+use crate::tui::runtime::jobs::JobKey;
 use crate::tui::subgraph::{Pinned, Subgraph, Weighing, place, step};
-use crate::tui::trail::Reached;
 use crate::tui::view;
 use std::sync::Arc;
 
-/// To the next box in a direction.
+const WEIGH: JobKey = JobKey::new("weigh").of_graph();
+
+/// Moves to the next box in a direction.
 pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
     let room = state.panes().and_then(|panes| panes.of(Pane::Subgraph)).map(inner).map(view::subgraph_room);
     let (Some(circuit), Some(room)) = (&mut state.circuit, room) else { return };
@@ -35,36 +37,30 @@ pub(in crate::tui) fn go_to_box(state: &mut State) {
     state.detail_scroll = 0;
 }
 
-/// Takes over what is pinned as it was weighed, where that is what was asked for last.
-pub(in crate::tui) fn take_weighed(state: &mut State, generation: u64, result: Result<Arc<Subgraph>, String>) {
-    if state.weighing.as_ref().is_none_or(|asked| asked.generation != generation) {
-        return;
-    }
-    state.dirty = true;
-    match (result, &mut state.circuit) {
-        (Ok(subgraph), Some(circuit)) => circuit.take_subgraph(subgraph),
-        (Err(why), _) => state.warn(why),
-        (Ok(_), None) => {}
-    }
-}
-
-/// Asks for what is pinned to be weighed where that, or the graph, is not what was asked about last.
+/// Requests the weights of the pinned nodes where these, or the graph, changed since the last request.
 pub(in crate::tui) fn weigh_pinned(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let (graph, pinned) = (&circuit.traced.document.graph, Pinned::of(circuit.edits.now()));
     let is_same = |asked: &Weighing| {
-        asked.circuit == state.circuit_generation && Arc::ptr_eq(&asked.graph, graph) && asked.pinned == pinned
+        asked.circuit == state.graph_id && Arc::ptr_eq(&asked.graph, graph) && asked.pinned == pinned
     };
     if state.weighing.as_ref().is_some_and(is_same) {
         return;
     }
     let graph = Arc::clone(graph);
+    state.weighing = Some(Weighing { circuit: state.graph_id, graph: Arc::clone(&graph), pinned: pinned.clone() });
     if pinned.pins.is_empty() {
+        state.jobs.forget(WEIGH);
         circuit.take_subgraph(Arc::default());
+        return;
     }
-    let generation = state.next_generation();
-    if !pinned.pins.is_empty() {
-        state.effects.push(Effect::Weigh { generation, graph: Arc::clone(&graph), pinned: pinned.clone() });
-    }
-    state.weighing = Some(Weighing { generation, circuit: state.circuit_generation, graph, pinned });
+    state.jobs.submit(
+        WEIGH,
+        move |_, _| Ok(Arc::new(Subgraph::new(&graph, &pinned))),
+        |state, subgraph| match (subgraph, &mut state.circuit) {
+            (Ok(subgraph), Some(circuit)) => circuit.take_subgraph(subgraph),
+            (Err(why), _) => state.warn(why),
+            (Ok(_), None) => {}
+        },
+    );
 }

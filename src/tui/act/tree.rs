@@ -1,18 +1,18 @@
-//! In the tree.
+//! Commands in the tree.
 
 use crate::tui::app::State;
 use crate::tui::circuit::Link;
-use crate::tui::trail::Reached;
+use crate::tui::history::Reached;
 use crate::tui::tree::Tree;
 
-/// Changes the tree; what is seen of it follows at once.
+/// Changes the tree, and grows its rows at once.
 pub(in crate::tui) fn tree(state: &mut State, change: impl FnOnce(&mut Tree)) {
     if let Some(circuit) = &mut state.circuit {
         change(&mut circuit.tree);
     }
 }
 
-/// Selects the node under the tree's cursor. Where the selected node is on its branch, that is walked along.
+/// Selects the node under the tree's cursor. Where the selected node is on its branch, the walk follows the branch.
 pub(in crate::tui) fn go_to_branch(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let Some(branch) = circuit.tree.branch() else { return };
@@ -29,7 +29,7 @@ pub(in crate::tui) fn go_to_branch(state: &mut State) {
     state.detail_scroll = 0;
 }
 
-/// Holds on to the tree's root while the walk goes on, or lets it follow again.
+/// Holds the tree's root while the walk goes on, or lets it follow again.
 pub(in crate::tui) fn hold_tree(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     circuit.tree.toggle_hold();

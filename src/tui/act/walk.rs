@@ -1,10 +1,10 @@
-//! From node to node.
+//! Walk from node to node.
 
 use crate::tui::app::{Pane, State};
-use crate::tui::arrange::Step;
 use crate::tui::circuit::Side;
+use crate::tui::graph_layout::Step;
+use crate::tui::history::Reached;
 use crate::tui::keymap::Key;
-use crate::tui::trail::Reached;
 use crate::tui::view;
 
 pub(in crate::tui) fn step(state: &mut State, step: Step) {
@@ -57,21 +57,21 @@ pub(in crate::tui) fn set_side(state: &mut State, side: Side) {
     }
 }
 
-/// To the next list of connections, or the one before.
+/// Turns to the next list of connections, or the one before.
 pub(in crate::tui) fn turn_side(state: &mut State, by: isize) {
     let Some(circuit) = &state.circuit else { return };
     let at = Side::ALL.iter().position(|side| *side == circuit.side).unwrap_or(0);
     set_side(state, Side::ALL[at.saturating_add_signed(by).min(Side::ALL.len() - 1)]);
 }
 
-/// To the list of what restrains the selected node.
+/// Turns to the list of the selected node's inhibitors.
 pub(in crate::tui) fn to_inhibitors(state: &mut State) {
     set_side(state, Side::Inhibitors);
     state.focus = Pane::Connections;
 }
 
 pub(in crate::tui) fn switch_side(state: &mut State) {
-    // A tree that is held on to has a side of its own.
+    // A held tree has a side of its own.
     let turned = state.focus == Pane::Tree && state.circuit.as_mut().is_some_and(|circuit| circuit.tree.turn());
     if !turned && let Some(side) = state.circuit.as_ref().map(|circuit| circuit.side.other()) {
         set_side(state, side);

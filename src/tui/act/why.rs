@@ -1,20 +1,24 @@
-//! Why features fire or do not.
+//! Reasons why features fire or do not.
 
 use super::feature::known;
-use super::learn::model_fits;
-use super::shelf::set_beside;
-use crate::graph::{FeatureAt, NodeKind};
-use crate::service::explain::{ExplainReply, ExplainRequest};
-use crate::tui::app::{Busy, Popup, State};
-use crate::tui::effect::Effect;
+use super::promoted::model_fits;
+use super::tabs::set_beside;
+use super::trace::submit_trace;
+use crate::graph::{FeatureAt, NodeKind, Thresholds};
+use crate::service::explain::ExplainRequest;
+use crate::tui::app::{Busy, State};
+use crate::tui::dialogs::explain::{InputMode, Reasons};
 use crate::tui::features::Known;
-use crate::tui::popup::why::{InputMode, Reasons};
+use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
 
-/// What is said where a graph of several prompts would have to be run.
+pub(in crate::tui) const EXPLAIN: JobKey = JobKey::new("explain").of_graph();
+
+/// Message where a graph of several prompts would have to be run.
 pub(super) const SEVERAL: &str = "This graph is of several prompts: the model runs one; turn to the graph of that one";
 
-/// Lists what came close to firing where the selected node is, and asks why that node fires where it is a feature.
+/// Lists the features that came close to firing at the selected node's position, and asks why that node fires where it
+/// is a feature.
 pub(in crate::tui) fn open_why(state: &mut State) {
     let fits = model_fits(state);
     let Some(circuit) = &state.circuit else { return };
@@ -31,33 +35,35 @@ pub(in crate::tui) fn open_why(state: &mut State) {
         NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
         _ => None,
     };
-    state.popup = Some(Popup::Why(Box::new(Reasons::new(node.position(), selected))));
+    state.dialogs.open(Reasons::new(node.position(), selected));
     ask(state, true);
 }
 
 fn reasons(state: &mut State) -> Option<&mut Reasons> {
-    match &mut state.popup {
-        Some(Popup::Why(reasons)) => Some(reasons),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
 /// Asks why the chosen feature fires or does not, after a list where a new one is wanted.
 fn ask(state: &mut State, lists: bool) {
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let tokens = circuit.traced.document.graph.tokens().to_vec();
     let knows = known(state).and_then(Known::open).map(Arc::clone);
-    let Some(reasons) = reasons(state) else { return };
-    let lists = reasons.asked(generation, lists);
-    let about = if lists { reasons.named() } else { reasons.chosen() };
-    let request = ExplainRequest { tokens, search: lists.then(|| reasons.search.clone()), about };
-    state.effects.push(Effect::Explain { generation, request, knows });
-}
-
-pub(in crate::tui) fn take_explained(state: &mut State, generation: u64, result: Result<ExplainReply, String>) {
-    let is_it = reasons(state).is_some_and(|reasons| reasons.take(generation, result));
-    state.dirty |= is_it;
+    let Some(open) = state.dialogs.get_mut::<Reasons>() else { return };
+    let lists = open.asked(lists);
+    let about = if lists { open.named() } else { open.chosen() };
+    let request = ExplainRequest { tokens, search: lists.then(|| open.search.clone()), about };
+    state.jobs.submit(
+        EXPLAIN,
+        move |services, monitor| {
+            let reply = services.ask(|tracer| tracer.explain(&request, monitor))?;
+            reply.named(knows.as_deref(), monitor).map_err(|stop| stop.to_string())
+        },
+        |state, reply| {
+            if let Some(reasons) = reasons(state) {
+                reasons.take(reply);
+            }
+        },
+    );
 }
 
 pub(in crate::tui) fn move_in_why(state: &mut State, by: isize) {
@@ -66,7 +72,7 @@ pub(in crate::tui) fn move_in_why(state: &mut State, by: isize) {
     }
 }
 
-/// Lists at the selected node's position, or at all of them.
+/// Lists features at the selected node's position, or at all of them.
 pub(in crate::tui) fn turn_why_position(state: &mut State) {
     if let Some(reasons) = reasons(state) {
         reasons.turn_position();
@@ -74,7 +80,7 @@ pub(in crate::tui) fn turn_why_position(state: &mut State) {
     }
 }
 
-/// Lists those that are closest, wherever they fire otherwise.
+/// Lists the features closest to firing, whether they fire elsewhere or not.
 pub(in crate::tui) fn list_closest(state: &mut State) {
     if let Some(reasons) = reasons(state) {
         reasons.search.fires_in = None;
@@ -94,16 +100,16 @@ pub(in crate::tui) fn take_why_line(state: &mut State) {
     }
 }
 
-/// Leaves the line that is written, then the list.
+/// Closes the input line, then the list.
 pub(in crate::tui) fn close_why(state: &mut State) {
     if reasons(state).is_some_and(Reasons::leave_line) {
         return;
     }
-    state.effects.push(Effect::StopExplaining);
-    state.popup = None;
+    state.jobs.forget(EXPLAIN);
+    state.dialogs.close_all();
 }
 
-/// Traces what the chosen feature's pre-activation comes from, as an output of a graph of its own.
+/// Traces the inputs of the chosen feature's pre-activation, as the output of a graph of its own.
 pub(in crate::tui) fn trace_why(state: &mut State) {
     let Some(at) = reasons(state).and_then(|reasons| reasons.chosen()) else { return };
     let Some(circuit) = &state.circuit else { return };
@@ -112,8 +118,9 @@ pub(in crate::tui) fn trace_why(state: &mut State) {
     if !set_beside(state) {
         return;
     }
-    state.effects.push(Effect::StopExplaining);
-    let generation = state.next_generation();
-    state.busy = Some(Busy::new(generation, prompt.clone()));
-    state.effects.push(Effect::TraceFeature { generation, prompt, tokens, at });
+    let id = state.jobs.next_request();
+    state.busy = Some(Busy::new(id, prompt.clone()));
+    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| {
+        tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
+    });
 }

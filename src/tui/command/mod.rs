@@ -1,47 +1,70 @@
-//! The one table of commands. Keys, help, hint line and the README's key table are made from it.
+//! Tables of commands, one beside each dialog, and those of the panes. Keys, help, hint line and the README's key table
+//! are made from them.
 
-mod table;
+pub(in crate::tui) mod table;
 
 use crate::text::glyph::Charset;
 use crate::tui::app::State;
+use crate::tui::dialogs::TABLES;
 use crate::tui::keymap::{Context, Key};
 use std::fmt::Write as _;
 
-pub use table::COMMANDS;
+/// Defines commands, a line each: name, group of the help, context, keys, word in the hint line, action, sentence.
+macro_rules! commands {
+    ($(#[$attribute:meta])* pub const $table:ident;
+     $($name:literal, $group:ident, $context:expr, [$($key:literal),+], $hint:expr, $run:expr, $doc:literal;)+) => {
+        $(#[$attribute])*
+        pub const $table: &[$crate::tui::command::Command] = &[$($crate::tui::command::Command {
+            name: $name,
+            doc: $doc,
+            group: $crate::tui::command::Group::$group,
+            context: $context,
+            keys: &[$($key),+],
+            hint: $hint,
+            run: $run,
+        }),+];
+    };
+}
+pub(in crate::tui) use commands;
 
-/// Under which heading the help lists a command.
+/// Returns every command, in the order of the help and of the hint line.
+pub fn all_commands() -> impl Iterator<Item = &'static Command> {
+    TABLES.iter().copied().flatten()
+}
+
+/// Heading under which the help lists a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// From node to node.
+    /// Walking from node to node.
     Walk,
-    /// What is kept.
+    /// Pruning: which nodes and edges are kept.
     Prune,
-    /// Supernodes, labels, notes.
+    /// Editing supernodes, labels and notes.
     Edit,
-    /// Interventions, and whether the graph is true.
+    /// Interventions and verification.
     Test,
-    /// Why features fire or do not.
+    /// Explanations why features fire or do not.
     Why,
-    /// Several graphs together.
+    /// Comparison of several graphs.
     Compare,
-    /// The prompt.
+    /// Editing the prompt.
     Prompt,
-    /// The list of connections, the detail, the tree and the subgraph.
+    /// Moving in the list of connections, the detail, the tree and the subgraph.
     Lists,
-    /// To what is looked for.
+    /// Search, marks and paths.
     Find,
-    /// What features fire on.
+    /// Contexts that features fire on.
     Contexts,
-    /// Which model traces.
+    /// Choice of the model.
     Models,
-    /// The program.
+    /// The program itself.
     Program,
-    /// A line of text.
+    /// Editing a line of text.
     Text,
 }
 
 impl Group {
-    /// All of them, in the order of the help.
+    /// All groups, in the order of the help.
     pub const ALL: [Self; 13] = [
         Self::Walk,
         Self::Find,
@@ -58,7 +81,7 @@ impl Group {
         Self::Text,
     ];
 
-    /// The heading.
+    /// Returns the heading.
     pub fn title(self) -> &'static str {
         match self {
             Self::Walk => "Walk the circuit",
@@ -78,41 +101,42 @@ impl Group {
     }
 }
 
-/// Something that a key does.
+/// Command that a key runs.
 pub struct Command {
-    /// Its name, unique.
+    /// Name, unique.
     pub name: &'static str,
-    /// What it does, in one sentence without a full stop.
+    /// Description in one sentence without a full stop.
     pub doc: &'static str,
-    /// Under which heading the help lists it.
+    /// Group under which the help lists it.
     pub group: Group,
-    /// Where its keys work.
+    /// Context in which its keys work.
     pub context: Context,
-    /// Its keys as [`Key::parse`] reads them, the first one for the hint line.
+    /// Keys as [`Key::parse`] reads them, the first one for the hint line.
     pub keys: &'static [&'static str],
-    /// Its word in the hint line; neighbours with the same word share an entry.
+    /// Word in the hint line; neighbours with the same word share an entry.
     pub hint: Option<&'static str>,
-    /// What it does. It is told by which key.
+    /// Action, called with the key that was pressed.
     pub run: fn(&mut State, Key),
 }
 
 impl Command {
-    /// Whether `key` is one of its keys.
+    /// Returns true where `key` is one of its keys.
     pub fn bound_to(&self, key: Key) -> bool {
         self.keys.iter().any(|text| Key::parse(text) == Some(key))
     }
 
-    /// The command of this name.
+    /// Returns the command of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
-        COMMANDS.iter().find(|command| command.name == name)
+        all_commands().find(|command| command.name == name)
     }
 
-    /// Whether its keys are a run of digits or letters, each of which does something else.
+    /// Returns true where its keys are a run of digits or letters, each of which does something else.
     pub fn is_run(&self) -> bool {
         self.keys.len() > 2 && self.keys.is_sorted() && self.keys.iter().all(|key| key.len() == 1)
     }
 
-    /// Its keys as the screen shows them, a run of digits or letters as one, with the key that comes before them.
+    /// Returns its keys as the screen shows them, behind the key that comes before them; a run of digits or letters is
+    /// one.
     pub fn key_labels(&self, charset: Charset) -> Vec<String> {
         let keys = self.own_key_labels(charset);
         let prefix = self.context.prefix().and_then(Self::named).map(|prefix| prefix.own_key_labels(charset).join(" "));
@@ -122,7 +146,7 @@ impl Command {
         }
     }
 
-    /// Its keys as the screen shows them once the key that comes before them was pressed.
+    /// Returns its keys as the screen shows them once the key that comes before them was pressed.
     pub fn own_key_labels(&self, charset: Charset) -> Vec<String> {
         if let (Some(first), Some(last), true) = (self.keys.first(), self.keys.last(), self.is_run()) {
             return vec![format!("{first}-{last}")];
@@ -131,15 +155,15 @@ impl Command {
     }
 }
 
-/// Each heading with its commands: their keys, and what they do.
+/// Returns each heading with its commands: their keys and descriptions.
 pub fn key_table() -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'static str)>)> {
     Group::ALL.into_iter().map(|group| {
-        let commands = COMMANDS.iter().filter(|command| command.group == group);
+        let commands = all_commands().filter(|command| command.group == group);
         (group.title(), commands.map(|command| (command.key_labels(Charset::Ascii), command.doc)).collect())
     })
 }
 
-/// The key table in Markdown, for the README.
+/// Formats the key table in Markdown, for the README.
 pub fn key_table_markdown() -> String {
     let mut out = String::new();
     for (title, rows) in key_table() {
@@ -161,10 +185,10 @@ mod tests {
     #[test]
     fn the_key_table_names_every_command() {
         let table = key_table_markdown();
-        for command in COMMANDS {
+        for command in all_commands() {
             assert!(table.contains(command.doc), "{}", command.name);
         }
-        let longest = COMMANDS.iter().max_by_key(|command| command.doc.len()).map(|command| command.doc);
+        let longest = all_commands().max_by_key(|command| command.doc.len()).map(|command| command.doc);
         assert!(longest.is_some_and(|doc| doc.len() <= 56), "{longest:?} does not fit the help's columns");
         assert!(table.contains("| `1-9` | Along the connection with this number |"), "{table}");
     }

@@ -1,4 +1,4 @@
-//! Why an attention feature looked where it looked, as the file tells it.
+//! Explanation of an attention feature's pattern, as the file gives it.
 
 use crate::graph::QkNode;
 use crate::ids::Position;
@@ -9,10 +9,11 @@ use ratatui::style::Style;
 /// Parts of a line, each with its style.
 type Line = Vec<(String, Style)>;
 
-/// No more contributors of a kind are listed.
+/// Most contributors of a kind that are listed.
 const MOST: usize = 50;
 
-/// The contributors to the selected node's attention: those on the side of the query, those on that of the key, and pairs.
+/// Returns the contributors to the selected node's attention: those on the side of the query, those on that of the key,
+/// and pairs.
 pub(super) fn lines(circuit: &Circuit, look: &Look, width: usize) -> Vec<Line> {
     let Some(trace) = circuit.traced.document.foreign.attention.traced.get(&circuit.selected()) else {
         return Vec::new();

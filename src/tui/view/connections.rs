@@ -1,7 +1,7 @@
 //! The selected node's inputs and outputs, strongest first.
 
 use super::{Pen, Side as End, first_line, free, note};
-use crate::graph::{FeatureAt, Flow, NodeKind, Standing};
+use crate::graph::{FeatureAt, Flow, NodeKind, StabilityClass};
 use crate::ids::NodeId;
 use crate::text;
 use crate::tui::app::{Pane, State};
@@ -10,16 +10,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-/// From this many lines on inputs have one for their totals.
+/// Least lines with which inputs have one for their totals.
 const WITH_TOTALS: u16 = 6;
 
-/// From this many lines on two lists stand below each other.
+/// Least lines with which two lists stand below each other.
 const FOR_TWO: u16 = 14;
 
-/// From this many lines on all of them do.
+/// Least lines with which all three lists do.
 const FOR_THREE: u16 = 30;
 
-/// Cells of an edge's weight and of its share, with the gap before either, and of an activation that interventions move.
+/// Cells of an edge's weight and of its share, with the gap before either, and of an activation under interventions.
 const WEIGHT: usize = 9;
 const SHARE: usize = 7;
 const MOVED: usize = 12;
@@ -37,7 +37,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Which sides are listed, and where.
+/// Returns the sides that are listed, with their areas.
 fn sections(circuit: &Circuit, inner: Rect) -> Vec<(Side, Rect)> {
     let sides: &[Side] = match (circuit.side, inner.height) {
         (_, FOR_THREE..) => &Side::ALL,
@@ -56,7 +56,8 @@ fn sections(circuit: &Circuit, inner: Rect) -> Vec<(Side, Rect)> {
     sides.iter().zip(shared(&needs, inner.height - (sides.len() as u16 - 1))).map(place).collect()
 }
 
-/// Lines for each list: what it needs where that can be had, else an even part; the last one takes the rest.
+/// Returns the lines of each list: as many as it needs where there is room, else an even part; the last one takes the
+/// rest.
 fn shared(needs: &[u16], room: u16) -> Vec<u16> {
     let mut heights = vec![0; needs.len()];
     let mut order: Vec<usize> = (0..needs.len()).collect();
@@ -72,7 +73,7 @@ fn shared(needs: &[u16], room: u16) -> Vec<u16> {
     heights
 }
 
-/// Where the rows of a side are, and the index of the first.
+/// Returns the area of a side's rows, and the index of the first.
 fn rows(circuit: &Circuit, side: Side, area: Rect) -> (Rect, usize) {
     let links = circuit.links_of(side);
     let head = 1 + u16::from(has_totals(circuit, side, area));
@@ -85,7 +86,7 @@ fn has_totals(circuit: &Circuit, side: Side, area: Rect) -> bool {
     side != Side::Outputs && circuit.links_of(side).all > 0 && area.height >= WITH_TOTALS
 }
 
-/// The connection at a cell of the lists that are drawn in `inner`.
+/// Returns the connection at a cell of the lists that are drawn in `inner`.
 pub(in crate::tui) fn link_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<(Side, usize)> {
     sections(circuit, inner).into_iter().find_map(|(side, area)| {
         let (rows, from) = rows(circuit, side, area);
@@ -113,7 +114,7 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     }
     let share = match side {
         Side::Inputs => (links.n_kept() > 0).then_some(links.share),
-        // Of all of them, listed or not.
+        // The count is of all edges, listed or not.
         Side::Inhibitors => (!links.is_empty()).then(|| -circuit.totals.negative() / circuit.totals.absolute()),
         Side::Outputs => None,
     };
@@ -156,20 +157,22 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     }
 }
 
-/// What the marks of edges that hang on the thresholds mean, where there is room for it and `rest` cells more.
+/// Writes the meaning of the marks of edges that hang on the thresholds, where there is room for it and `rest` cells
+/// more.
 fn legend(state: &State, circuit: &Circuit, rest: usize, pen: &mut Pen<'_>) {
     if circuit.standings.marked().is_none() {
         return;
     }
-    let of = |standing: Standing| format!("{} {}", state.look.glyphs.standings[standing as usize], standing.name());
-    let signs = [Standing::Core, Standing::Contingent, Standing::Noise].map(of).join(" ");
+    let of =
+        |standing: StabilityClass| format!("{} {}", state.look.glyphs.standings[standing as usize], standing.name());
+    let signs = [StabilityClass::Core, StabilityClass::Contingent, StabilityClass::Noise].map(of).join(" ");
     if text::width(&signs) + 2 + rest <= pen.room() {
         pen.put(&format!("  {signs}"), state.look.theme.quiet);
     }
 }
 
-/// How much of the whole input comes from each kind of node, positive and negative, kept or not; of inhibitors only the
-/// negative.
+/// Draws the share of the whole input from each kind of node, positive and negative, kept or not; of inhibitors only
+/// the negative.
 fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Buffer) {
     let theme = &state.look.theme;
     let totals = &circuit.totals;
@@ -212,7 +215,7 @@ fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Bu
     }
 }
 
-/// A feature's activation without and with the interventions; nothing of another node.
+/// Writes a feature's activation without and with the interventions; nothing of another node.
 fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
     let theme = &state.look.theme;
     let effect = match circuit.node(node).kind {
@@ -232,8 +235,8 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
     pen.put(&format!("{figures:>MOVED$}"), style);
 }
 
-/// Whether an edge hangs on the thresholds.
-fn standing(state: &State, standing: Option<Standing>, pen: &mut Pen<'_>) {
+/// Writes the mark of an edge's standing, where that is known.
+fn standing(state: &State, standing: Option<StabilityClass>, pen: &mut Pen<'_>) {
     let Some(standing) = standing else { return };
     let style = super::of_standing(standing, &state.look);
     pen.put(" ", style);
@@ -255,8 +258,8 @@ fn row(
     let followed = side == circuit.side;
     let sign = theme.sign(link.edge.weight);
     let has_activations = circuit.panel.has_activations();
-    // The bar says what the share beside it says, and the share what the weight does: where there is little room they
-    // give way to what nothing else says.
+    // The bar repeats the share beside it, and the share the weight: where there is little room they give way to
+    // columns that repeat nothing.
     let bar_room: usize = match area.width {
         84.. => 10,
         64.. if !has_activations => 6,
@@ -279,7 +282,7 @@ fn row(
         pen.put(if stands { "cut " } else { "dropped " }, theme.faint);
     }
     let style = match circuit.node(link.other) {
-        _ if circuit.kit.dims(link.other) || !stands => theme.faint,
+        _ if circuit.marks.dims(link.other) || !stands => theme.faint,
         node if node.is_error() => theme.quiet,
         _ => theme.text,
     };

@@ -1,39 +1,39 @@
-//! The path that was walked, ending at the selected node.
+//! Walked path, ending at the selected node.
 
 use super::Pen;
 use crate::text;
 use crate::tui::app::State;
-use crate::tui::trail::{Reached, Station};
+use crate::tui::history::{Entry, Reached};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Cells of what a station is.
+/// Most cells of an entry's name.
 const LONGEST: usize = 24;
 
 pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let piece = |station: &Station, first: bool, style: Style| {
-        let (sign, sign_style) = match station.reached {
+    let piece = |entry: &Entry, first: bool, style: Style| {
+        let (sign, sign_style) = match entry.reached {
             Reached::AsInput(weight) => (glyphs.to_input, theme.sign(weight)),
             Reached::AsOutput(weight) => (glyphs.to_output, theme.sign(weight)),
             Reached::Freely => (glyphs.elsewhere, theme.faint),
         };
         let lead = if first { String::new() } else { format!(" {sign} ") };
-        let mut called = circuit.called(station.node, glyphs);
+        let mut called = circuit.called(entry.node, glyphs);
         called.what = glyphs.fit(&called.what, LONGEST);
         [(lead, sign_style), (called.short(), style)]
     };
     let width = |piece: &[(String, Style); 2]| -> usize { piece.iter().map(|(text, _)| text::width(text)).sum() };
-    let walked = circuit.trail.walked();
+    let walked = circuit.history.walked();
     let last = walked.len() - 1;
-    // The newest stations stay when not all fit; the one where the walk is stands there in any case.
+    // The newest entries stay when not all fit; the one where the walk is stands there in any case.
     let mut room = usize::from(line.width);
     let mut pieces = Vec::new();
-    for (at, station) in walked.iter().enumerate().rev() {
-        let piece = piece(station, at == 0, if at == last { theme.accent } else { theme.quiet });
+    for (at, entry) in walked.iter().enumerate().rev() {
+        let piece = piece(entry, at == 0, if at == last { theme.accent } else { theme.quiet });
         let needed = width(&piece) + usize::from(at > 0);
         if at < last && needed > room {
             break;
@@ -49,11 +49,11 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     for (text, style) in pieces.iter().rev().flatten() {
         pen.put(text, *style);
     }
-    for station in circuit.trail.ahead() {
+    for entry in circuit.history.ahead() {
         if pen.room() == 0 {
             break;
         }
-        for (text, _) in piece(station, false, theme.faint) {
+        for (text, _) in piece(entry, false, theme.faint) {
             pen.put(&text, theme.faint);
         }
     }

@@ -1,14 +1,14 @@
-//! What the selected node is, and what a feature writes.
+//! Description of the selected node, with a feature's promoted tokens.
 
 use super::{Pen, Side as End, attention, note};
 use crate::attribution::Promoted;
-use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, Standing, automatic};
+use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, StabilityClass, automatic};
 use crate::ids::{Layer, NodeId, Position};
 use crate::text;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, PromotedTokens};
-use crate::tui::occurs::letter;
-use crate::tui::popup::wrap;
+use crate::tui::membership::letter;
+use crate::tui::ui::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,10 +16,10 @@ use ratatui::style::Style;
 /// Pieces of text, one after the other.
 type Line = Vec<(String, Style)>;
 
-/// Labels stand in a column of this many cells.
+/// Width of the column of labels, in cells.
 const LABEL: usize = 12;
 
-/// From this many lines on there is room for space between parts.
+/// Least lines with which there is room for space between parts.
 const TALL: u16 = 13;
 
 pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
@@ -38,7 +38,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     for (at, line) in lines.iter().skip(scroll).take(room).enumerate() {
         let mut pen = Pen::new(buf, inner, at as u16);
         for (text, style) in line {
-            // What a line is padded with at its end may fall off.
+            // Padding at a line's end may be cut off.
             let text = if text::width(text.trim_end()) > pen.room() {
                 state.look.glyphs.fit(text, pen.room())
             } else {
@@ -49,7 +49,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     }
 }
 
-/// By how many lines the detail is longer than its pane.
+/// Returns the number of lines by which the detail is longer than its pane.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
     let pane = state.panes().and_then(|panes| panes.of(Pane::Detail));
     let (Some(circuit), Some(inner)) = (&state.circuit, pane.map(crate::tui::layout::inner)) else { return 0 };
@@ -67,7 +67,7 @@ struct Sheet<'a> {
 impl Sheet<'_> {
     fn lines(&self) -> Vec<Line> {
         let theme = &self.state.look.theme;
-        // What it is stands there whole, on as many lines as that takes; where it is behind it, or below.
+        // The name stands there whole, on as many lines as it takes; the place stands behind it, or below.
         let (title, places) = self.title();
         let mut lines: Vec<Line> =
             wrap(&title, self.width.max(1)).into_iter().map(|line| vec![(line, theme.strong)]).collect();
@@ -79,7 +79,7 @@ impl Sheet<'_> {
         }
         self.space(&mut lines);
         lines.extend(self.facts());
-        // Where lines are few, what a feature writes says more than how it is reached.
+        // Where lines are few, promoted tokens say more than the way that led to the node.
         if self.tall {
             lines.extend(self.main_path());
         }
@@ -98,7 +98,7 @@ impl Sheet<'_> {
         lines
     }
 
-    /// The longest of some notes that fits behind `used` cells, a gap before it; else none.
+    /// Returns the longest of some notes that fits behind `used` cells, a gap before it; else an empty text.
     fn fitting(&self, used: usize, notes: &[String]) -> String {
         let note = notes.iter().find(|note| used + 2 + text::width(note) <= self.width);
         note.map_or_else(String::new, |note| format!("  {note}"))
@@ -110,7 +110,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// What it is, and where, in longer and shorter words.
+    /// Returns the node's name, and its place in longer and shorter words.
     fn title(&self) -> (String, [String; 2]) {
         let glyphs = &self.state.look.glyphs;
         let dot = glyphs.dot;
@@ -225,7 +225,7 @@ impl Sheet<'_> {
             let (share, settings) = (found.node(id), found.n_settings());
             let kept = (share * settings as f32).round();
             let says = format!("kept by {kept} of {settings} prunings");
-            fact("standing", Standing::of(share).name().to_owned(), &[says, format!("{kept} of {settings}")]);
+            fact("standing", StabilityClass::of(share).name().to_owned(), &[says, format!("{kept} of {settings}")]);
         }
         if circuit.is_pinned(id) {
             fact("pinned", "yes".to_owned(), &[]);
@@ -233,13 +233,13 @@ impl Sheet<'_> {
         lines
     }
 
-    /// A node's influence and, under a name of its own, what is computed of it among what is left of a graph; each with
-    /// notes, the longer ones first.
+    /// Returns a node's influence and, labelled apart, the influence recomputed in a pruned graph; each with notes, the
+    /// longer ones first.
     fn influence(&self, id: NodeId) -> Vec<(&'static str, String, Vec<String>)> {
         let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
         let rank = self.circuit.rank_of(id).map(|rank| format!("rank {}", text::thousands(rank)));
         let recomputed = |notes: Vec<String>| {
-            // Nothing flows through an output, and nothing is said of it then.
+            // No influence flows through an output, and no line says so.
             kept.recomputed(id)
                 .filter(|_| kept.influence[id.index()] > 0.0)
                 .map(|recomputed| ("recomputed", format!("{recomputed:.4}"), notes))
@@ -271,7 +271,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// The strongest way down to a token, which the graph draws too.
+    /// Returns the lines of the strongest path down to a token, which the graph draws too.
     fn main_path(&self) -> Vec<Line> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let path = &self.circuit.main_path;
@@ -312,7 +312,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// Promoted tokens beside suppressed ones, a pair a line.
+    /// Appends promoted tokens beside suppressed ones, a pair a line.
     fn columns(&self, promoted: &Promoted, lines: &mut Vec<Line>) {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let column = self.width.saturating_sub(2) / 2;
@@ -345,7 +345,7 @@ impl Sheet<'_> {
         })
     }
 
-    /// Pieces beside a label, one after the other, on as many lines as they take.
+    /// Lays out pieces beside a label, one after the other, on as many lines as they take.
     fn flow<const N: usize>(&self, label: &str, pieces: impl Iterator<Item = [(String, Style); N]>) -> Vec<Line> {
         let theme = &self.state.look.theme;
         let mut lines = vec![vec![(format!("{label:<LABEL$}"), theme.quiet)]];

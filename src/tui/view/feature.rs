@@ -1,14 +1,16 @@
-//! What the selected feature, or its supernode, fires on.
+//! Activations and contexts of the selected feature, or of its supernode.
 
 use super::{Pen, Side as End, note};
 use crate::features::{Label, LabelOrigin};
+use crate::job::Progress;
 use crate::service::library::{Feature, FeatureSet};
 use crate::text;
 use crate::tui::act;
+use crate::tui::act::READ_FEATURE;
+use crate::tui::activation_context::{ActivationContext, sparkline};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, PromotedTokens};
-use crate::tui::features::{Access, Card, Known, Reading, on_prompt};
-use crate::tui::strip::{Strip, sparkline};
+use crate::tui::features::{Access, FeatureDetails, Known, Reading, on_prompt};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -17,19 +19,19 @@ use std::sync::Arc;
 /// Pieces of text, one after the other.
 type Line = Vec<(String, Style)>;
 
-/// A line of the pane.
+/// Line of the pane.
 pub(in crate::tui) enum Row {
-    /// Text.
+    /// Text with its styles.
     Text(Line),
-    /// A context behind its activation and, where several are shown, the feature's name.
-    Strip(Arc<Strip>),
+    /// Context behind its activation and, where several are shown, the feature's name.
+    ActivationContext(Arc<ActivationContext>),
     /// The prompt.
-    Prompt(Strip),
+    Prompt(ActivationContext),
 }
 
-/// Labels stand in a column of this many cells.
+/// Width of the column of labels, in cells.
 const LABEL: usize = 12;
-/// From this many lines on everything that is known of the feature stands before its contexts.
+/// Least lines with which all other details of the feature stand before its contexts.
 const TALL: u16 = 16;
 /// Cells of a context's activation.
 const ACTIVATION: usize = 8;
@@ -41,7 +43,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     draw(state, area, inner, &rows(state, inner, ""), "", buf);
 }
 
-/// Draws rows from where the person has scrolled to.
+/// Draws rows from the one that the user has scrolled to.
 pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row], wanted: &str, buf: &mut Buffer) {
     let sight = &state.features.sight;
     let room = usize::from(inner.height);
@@ -60,7 +62,7 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
                     pen.put(&text, *style);
                 }
             }
-            Row::Strip(strip) => {
+            Row::ActivationContext(strip) => {
                 let lead = lead(state, strip);
                 Pen::new(buf, line, 0).put(&lead, state.look.theme.quiet);
                 let wide = (text::width(&lead) as u16).min(line.width);
@@ -77,8 +79,8 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
     }
 }
 
-/// What stands before a context.
-fn lead(state: &State, strip: &Strip) -> String {
+/// Returns the text before a context.
+fn lead(state: &State, strip: &ActivationContext) -> String {
     let activation = format!("{:>7.3} ", strip.activation());
     let sight = &state.features.sight;
     match (strip.feature, &sight.union) {
@@ -87,12 +89,12 @@ fn lead(state: &State, strip: &Strip) -> String {
     }
 }
 
-/// By how many lines the pane's text, or that of the whole screen, is longer than its room.
+/// Returns the number of lines by which the text is longer than its room, in the pane or on the whole screen.
 pub(in crate::tui) fn overflow(state: &State, inner: Rect, wanted: &str) -> usize {
     rows(state, inner, wanted).len().saturating_sub(usize::from(inner.height))
 }
 
-/// All that is known of what is looked at. Where something is `wanted`, only contexts in which that stands.
+/// Returns all rows of the shown feature or features. Where a text is `wanted`, only contexts that contain it.
 pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row> {
     let Some(circuit) = &state.circuit else { return Vec::new() };
     let theme = &state.look.theme;
@@ -117,7 +119,7 @@ pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row>
     sheet.rows(inner.height >= TALL, wanted)
 }
 
-/// All that is known of a feature, apart from any graph.
+/// Returns all rows of a feature, apart from any graph.
 pub(in crate::tui) fn browsed(state: &State, set: &FeatureSet, feature: Feature, inner: Rect) -> Vec<Row> {
     let Some(known) = state.features.known.get(set) else { return Vec::new() };
     let sheet = Sheet { state, circuit: None, known, feature, members: &[], width: usize::from(inner.width) };
@@ -126,7 +128,7 @@ pub(in crate::tui) fn browsed(state: &State, set: &FeatureSet, feature: Feature,
 
 struct Sheet<'a> {
     state: &'a State,
-    /// The graph that it is looked at in.
+    /// Graph in which the feature is shown.
     circuit: Option<&'a Circuit>,
     known: &'a Known,
     feature: Feature,
@@ -171,7 +173,7 @@ impl Sheet<'_> {
         Row::Text(line)
     }
 
-    /// Which feature it is, and which member of which supernode.
+    /// Returns the feature's name, and its place among the members of its supernode.
     fn title(&self) -> Row {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let (layer, number) = self.feature;
@@ -194,7 +196,7 @@ impl Sheet<'_> {
         Row::Text(line)
     }
 
-    /// What it is called, and by whom.
+    /// Returns the feature's label, with its source.
     fn label(&self, found: Option<&Label>) -> Option<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let (layer, number) = self.feature;
@@ -217,11 +219,11 @@ impl Sheet<'_> {
         Some(self.fact("label", vec![(shown, style), (format!("  {who}"), theme.quiet)]))
     }
 
-    fn statistics(&self, card: &Card) -> Vec<Row> {
+    fn statistics(&self, card: &FeatureDetails) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let mut rows = Vec::new();
         if let Some(density) = card.density {
-            // From one token in a hundred thousand on, by orders of magnitude.
+            // Densities from one in a hundred thousand tokens on, by orders of magnitude.
             let share = if density > 0.0 { (f64::from(density).log10() + 5.0) / 5.0 } else { 0.0 };
             let bar = glyphs.bar(share.max(0.0), 10);
             let says = format!("fires on {} of tokens  ", percent(density));
@@ -240,9 +242,9 @@ impl Sheet<'_> {
         rows
     }
 
-    /// The tokens that it promotes and suppresses most: with their effects where those are computed, else as they stand
-    /// in its dashboard.
-    fn writes(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
+    /// Returns the tokens that the feature promotes and suppresses most: with their effects where those are computed,
+    /// else as its dashboard lists them.
+    fn writes(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let [promoted, suppressed] = match (
             self.circuit.and_then(|circuit| circuit.promoted.get(&self.feature)),
@@ -273,8 +275,8 @@ impl Sheet<'_> {
         promoted.into_iter().chain(row("suppresses", suppressed, theme.negative)).collect()
     }
 
-    /// The prompt, tinted by this feature's activations, around the selected node's token.
-    fn prompt(&self, card: Option<&Arc<Card>>) -> Option<Row> {
+    /// Returns the prompt, tinted by this feature's activations, around the selected node's token.
+    fn prompt(&self, card: Option<&Arc<FeatureDetails>>) -> Option<Row> {
         let circuit = self.circuit?;
         let document = &circuit.traced.document;
         let activations = on_prompt(document, self.feature);
@@ -282,19 +284,19 @@ impl Sheet<'_> {
         let most = card.and_then(|card| card.groups.iter().flat_map(|group| &group.strips).next());
         let most = most.map_or(here, |(strip, _)| strip.most().max(here));
         let tokens = document.graph.tokens().iter().map(|token| token.text.clone());
-        // As in contexts, whose tokens are the same tokenizer's.
+        // Spaced as contexts are, whose tokens are the same tokenizer's.
         let has_space = |text: &String| text.starts_with([' ', '\u{2581}', '\u{120}']) || text.ends_with(' ');
         let spacer = if tokens.clone().any(|text| has_space(&text)) { "" } else { " " };
         let position = circuit.node(circuit.selected()).position().index();
-        Strip::of_tokens(tokens.zip(activations).collect(), spacer, position, most).map(Row::Prompt)
+        ActivationContext::of_tokens(tokens.zip(activations).collect(), spacer, position, most).map(Row::Prompt)
     }
 
-    fn contexts(&self, card: &Card, wanted: &str) -> Vec<Row> {
+    fn contexts(&self, card: &FeatureDetails, wanted: &str) -> Vec<Row> {
         let theme = &self.state.look.theme;
         let unfolded = self.state.features.sight.unfolded;
         let mut rows = Vec::new();
         for group in &card.groups {
-            let fits = |strip: &Strip| wanted.is_empty() || strip.has(wanted);
+            let fits = |strip: &ActivationContext| wanted.is_empty() || strip.has(wanted);
             let all = group.strips.iter().filter(|(strip, _)| fits(strip));
             let (all, again) = all.fold((0, 0), |(all, again), (_, is)| (all + 1, again + usize::from(*is)));
             if all == 0 {
@@ -310,7 +312,7 @@ impl Sheet<'_> {
             }
             rows.push(Row::Text(heading));
             let shown = group.strips.iter().filter(|(strip, again)| (unfolded || !again) && fits(strip));
-            rows.extend(shown.map(|(strip, _)| Row::Strip(Arc::clone(strip))));
+            rows.extend(shown.map(|(strip, _)| Row::ActivationContext(Arc::clone(strip))));
         }
         if rows.is_empty() {
             let says = if wanted.is_empty() { "It fires nowhere" } else { "No context has this text" };
@@ -319,11 +321,11 @@ impl Sheet<'_> {
         rows
     }
 
-    /// Why there are no contexts, and what can be done.
-    fn why_none(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
+    /// Returns the reason why there are no contexts, and the keys that may help.
+    fn why_none(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let wrapped = |says: &str, style: Style| {
-            let lines = crate::tui::popup::wrap(&glyphs.visible(says), self.width.max(1));
+            let lines = crate::tui::ui::wrap(&glyphs.visible(says), self.width.max(1));
             lines.into_iter().map(move |line| Row::Text(vec![(line, style)])).collect::<Vec<_>>()
         };
         let waits = |phase: &str| {
@@ -338,10 +340,12 @@ impl Sheet<'_> {
         }
         let key = |name: &str| super::key_of(name, self.state);
         match (self.known.reading(self.feature), card.and_then(|card| card.asks_for.as_ref())) {
-            // What is read at once does not flicker.
+            // A quick reading does not flicker.
             (Some(Reading::Pending { since, .. }), _) if *since == self.state.ticks => Vec::new(),
-            (Some(Reading::Pending { phase: "", .. }), _) => waits("reading"),
-            (Some(Reading::Pending { phase, .. }), _) => waits(&format!("{phase}; Ctrl-c stops")),
+            (Some(Reading::Pending { .. }), _) => match self.state.jobs.progress(READ_FEATURE) {
+                Some(Progress { phase, .. }) if !phase.is_empty() => waits(&format!("{phase}; Ctrl-c stops")),
+                _ => waits("reading"),
+            },
             (Some(Reading::Failed(why)), _) => {
                 wrapped(&format!("{why}; {} asks again", key("fetch-labels")), theme.quiet)
             }
@@ -360,8 +364,8 @@ impl Sheet<'_> {
         }
     }
 
-    /// Where it comes from, and what has to be said of sources.
-    fn said(&self, card: &Card) -> Vec<Row> {
+    /// Returns the source of the details, and its warnings.
+    fn said(&self, card: &FeatureDetails) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let from = card.found.dashboard.as_ref().map(|(_, origin)| glyphs.visible(&origin.to_string()));
         let mut rows: Vec<Row> = from.map(|from| self.fact("from", vec![(from, theme.quiet)])).into_iter().collect();
@@ -369,13 +373,13 @@ impl Sheet<'_> {
             .found
             .notices
             .iter()
-            .flat_map(|notice| crate::tui::popup::wrap(&glyphs.visible(notice), self.width.max(1)));
+            .flat_map(|notice| crate::tui::ui::wrap(&glyphs.visible(notice), self.width.max(1)));
         rows.extend(notices.map(|line| Row::Text(vec![(line, theme.alert)])));
         rows
     }
 }
 
-/// A share of tokens, with as many digits as tell rare features apart.
+/// Writes a share of tokens with as many digits as tell rare features apart.
 fn percent(share: f32) -> String {
     match f64::from(share) * 100.0 {
         percent if percent >= 1.0 => format!("{percent:.1} %"),
@@ -385,7 +389,7 @@ fn percent(share: f32) -> String {
     }
 }
 
-/// The room of the pane, where it is seen.
+/// Returns the room of the pane, where it is shown.
 pub(in crate::tui) fn room(state: &State) -> Option<Rect> {
     state.panes().and_then(|panes| panes.of(Pane::Feature)).map(crate::tui::layout::inner)
 }

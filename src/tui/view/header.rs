@@ -1,4 +1,4 @@
-//! The prompt with its answer, and by what it was traced.
+//! Prompt with its answer, and the model and transcoder of the trace.
 
 use super::Pen;
 use crate::graph::NodeKind;
@@ -25,9 +25,9 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         text::width(token) + text::width(probability) + text::width(glyphs.answers) + 3
     });
     let prompt = glyphs.visible(prompt);
-    let tab = state.shelf.place().map_or_else(String::new, |(at, n)| {
-        // A sign that something goes on for a graph that is not seen.
-        let elsewhere = if state.shelf.is_busy() { glyphs.spinner[state.ticks % glyphs.spinner.len()] } else { "" };
+    let tab = state.tabs.place().map_or_else(String::new, |(at, n)| {
+        // Sign of work for a graph that is not on the screen.
+        let elsewhere = if state.tabs.is_busy() { glyphs.spinner[state.ticks % glyphs.spinner.len()] } else { "" };
         format!("{at}/{n}{elsewhere} ")
     });
     let unsaved = if state.unsaved.is_empty() { "" } else { "not saved " };
@@ -53,7 +53,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn names(state: &State) -> String {
-    let (model, transcoder, device) = match (&state.circuit, &state.tracer) {
+    let (model, transcoder, device) = match (&state.circuit, &state.jobs.services.tracer) {
         (Some(circuit), _) => {
             let made_from = &circuit.traced.document.origin;
             (made_from.model.clone(), made_from.transcoder.clone(), made_from.device.clone())
@@ -63,7 +63,7 @@ fn names(state: &State) -> String {
     };
     let glyphs = &state.look.glyphs;
     let names = format!("{} {} {}", glyphs.visible(&model), glyphs.dot, glyphs.visible(&transcoder));
-    // The CPU goes without saying where nothing else could be meant.
+    // The CPU is not named where there is no other device.
     if device.is_empty() || (device == "cpu" && !cfg!(any(feature = "cuda", feature = "metal"))) {
         return names;
     }

@@ -1,10 +1,10 @@
-//! The keys of what has the focus, from the command table; or what there is to say.
+//! Keys of the pane or dialog with the focus, from the command table; or the notice.
 
 use super::Pen;
 use crate::text;
 use crate::text::glyph::Charset;
 use crate::tui::app::State;
-use crate::tui::command::COMMANDS;
+use crate::tui::command::all_commands;
 use crate::tui::keymap::Key;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -40,15 +40,15 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Keys and words; commands with the same word share an entry.
+/// Returns keys and words; commands with the same word share an entry.
 fn hints(state: &State) -> Vec<(String, &'static str)> {
-    let chain = state.context().chain();
+    let context = state.context();
     let charset = state.look.glyphs.charset;
     let mut hints: Vec<(String, &'static str)> = Vec::new();
-    for command in COMMANDS.iter().filter(|command| chain.contains(&command.context)) {
+    for command in all_commands().filter(|command| context.reaches(command.context)) {
         let Some(word) = command.hint else { continue };
         let labels = command.key_labels(charset);
-        // Names of keys are long where they have no signs; a shorter key does the same.
+        // Key names are long without signs: the shortest key stands for the command.
         let key = match charset {
             Charset::Ascii => labels.into_iter().min_by_key(|label| label.len()),
             Charset::Unicode | Charset::Braille => labels.into_iter().next(),
@@ -67,9 +67,9 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
     hints
 }
 
-/// The key of a command, for texts that name it.
+/// Returns the key of a command, for texts that name it.
 pub(in crate::tui) fn key_of(name: &str, state: &State) -> String {
-    let command = COMMANDS.iter().find(|command| command.name == name);
+    let command = all_commands().find(|command| command.name == name);
     let key = command.and_then(|command| command.keys.first()).and_then(|key| Key::parse(key));
     key.map_or_else(String::new, |key| key.label(state.look.glyphs.charset))
 }

@@ -5,14 +5,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// How heavy a line is drawn.
+/// Weight of a drawn line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stroke {
     Thin,
     Thick,
 }
 
-/// A line from a source below to a target above, in cells of the screen; either end may lie outside of it.
+/// Curve from a source below to a target above, in cells of the screen; either end may lie outside of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Curve {
     pub from: (i32, i32),
@@ -22,7 +22,7 @@ pub(super) struct Curve {
     pub style: Style,
 }
 
-/// Where the curve is, `t` of the way from its source: it leaves and arrives upright.
+/// Returns the curve's point at `t` of the way from its source: it leaves and arrives upright.
 fn bend(from: (f64, f64), to: (f64, f64), t: f64) -> (f64, f64) {
     let middle = f64::midpoint(from.1, to.1);
     let u = 1.0 - t;

@@ -1,4 +1,4 @@
-//! The whole link graph in a corner of its pane, where it is larger than that, and which part of it is seen.
+//! Map of the whole link graph in a corner of its pane, where it is larger than that, with the part that is seen.
 
 use crate::text::glyph::Charset;
 use crate::tui::circuit::Circuit;
@@ -12,7 +12,7 @@ const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 /// Signs for nothing, little and much, where there are no dots.
 const SHADES: [char; 3] = [' ', '.', ':'];
 
-/// What of an arrangement is seen, in its own cells and lines.
+/// Part of a layout that is seen, in the layout's cells and lines.
 pub(super) struct Seen {
     pub x: u16,
     pub y: u16,
@@ -20,19 +20,18 @@ pub(super) struct Seen {
     pub height: u16,
 }
 
-/// Where the map is drawn in a graph of `inner`: in the corner where it costs least. `None` where all of the graph is
-/// seen, or no corner can be spared.
+/// Returns the area of the map in a graph of `inner`: the corner of least cost. `None` where all of the graph is seen,
+/// or there is no room.
 pub(super) fn place(circuit: &Circuit, inner: Rect, cost: impl Fn(Rect) -> usize) -> Option<Rect> {
-    let arrangement = &circuit.arrangement;
-    if (arrangement.width <= inner.width && arrangement.height <= inner.height) || inner.width < 48 || inner.height < 9
-    {
+    let layout = &circuit.layout;
+    if (layout.width <= inner.width && layout.height <= inner.height) || inner.width < 48 || inner.height < 9 {
         return None;
     }
     let width = (inner.width / 5).clamp(12, 30);
     let height = (inner.height / 4).clamp(2, 7);
     let (width, height) = (width + 2, height + 2);
     // Outputs and tokens stay free, and the layers' names.
-    let (left, right) = (inner.x + arrangement.gutter.min(inner.width / 4), inner.right() - width);
+    let (left, right) = (inner.x + layout.gutter.min(inner.width / 4), inner.right() - width);
     let (top, bottom) = (inner.y + 1, inner.bottom() - 1 - height);
     let corners = [(left, top), (right, top), (left, bottom), (right, bottom)];
     corners.map(|(x, y)| Rect { x, y, width, height }).into_iter().min_by_key(|corner| cost(*corner))
@@ -41,22 +40,22 @@ pub(super) fn place(circuit: &Circuit, inner: Rect, cost: impl Fn(Rect) -> usize
 /// Draws the map within its frame.
 pub(super) fn render(circuit: &Circuit, seen: &Seen, area: Rect, look: &Look, buf: &mut Buffer) {
     let theme = &look.theme;
-    let arrangement = &circuit.arrangement;
+    let layout = &circuit.layout;
     let map = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 };
     let braille = look.glyphs.charset == Charset::Braille;
     let (fine_x, fine_y) = if braille { (2, 4) } else { (1, 1) };
     let (columns, lines) = (usize::from(map.width) * fine_x, usize::from(map.height) * fine_y);
-    let columns_from = usize::from(arrangement.gutter);
-    let wide = usize::from(arrangement.width).saturating_sub(columns_from).max(1);
-    let high = usize::from(arrangement.height).max(1);
+    let columns_from = usize::from(layout.gutter);
+    let wide = usize::from(layout.width).saturating_sub(columns_from).max(1);
+    let high = usize::from(layout.height).max(1);
     let scale = |x: usize, y: usize| {
         let x = (x.saturating_sub(columns_from) * columns / wide).min(columns - 1);
         (x, (y * lines / high).min(lines - 1))
     };
 
     let mut dots = vec![0usize; columns * lines];
-    for node in arrangement.rows.iter().flat_map(|row| &row.nodes) {
-        if let Some(place) = arrangement.place(*node) {
+    for node in layout.rows.iter().flat_map(|row| &row.nodes) {
+        if let Some(place) = layout.place(*node) {
             let (x, y) = scale(usize::from(place.x), usize::from(place.y));
             dots[y * columns + x] += 1;
         }
@@ -70,7 +69,7 @@ pub(super) fn render(circuit: &Circuit, seen: &Seen, area: Rect, look: &Look, bu
         seen.x.saturating_add(seen.width.saturating_sub(1)),
         seen.y.saturating_add(seen.height.saturating_sub(1)),
     );
-    let here = arrangement.place(circuit.selected()).map(|place| cell_of(place.x, place.y));
+    let here = layout.place(circuit.selected()).map(|place| cell_of(place.x, place.y));
     super::frame_lines(area, theme.frame, look, buf);
     for y in 0..usize::from(map.height) {
         for x in 0..usize::from(map.width) {

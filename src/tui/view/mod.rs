@@ -1,4 +1,4 @@
-//! Pictures of the state. A view changes nothing.
+//! Views of the state. A view changes nothing.
 
 mod attention;
 mod connections;
@@ -28,17 +28,16 @@ pub(in crate::tui) use hints::key_of;
 pub(super) use subgraph::{box_at, room as subgraph_room};
 pub(super) use tree::branch_at;
 
-use crate::graph::Standing;
+use crate::graph::StabilityClass;
 use crate::text;
-use crate::tui::app::{Pane, Popup, State};
+use crate::tui::app::{Pane, State};
 use crate::tui::layout::{self, LEAST, Slot};
-use crate::tui::popup::{heads, interventions, truth};
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 
-/// Draws everything; gives where the cursor is, where there is one.
+/// Draws everything; returns the place of the cursor, where there is one.
 pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
     let Some(panes) = state.panes() else {
         too_small(state, screen, buf);
@@ -64,71 +63,11 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
     if let Some(prefix) = state.prefix {
         which_key::render(state, prefix, buf);
     }
-    match &state.popup {
-        Some(Popup::Prompt(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Picker(picker)) => picker.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Question(question)) => question.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Export(export)) => export.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Filter(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Notes(notes)) => notes.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Proposals(proposals)) => {
-            if let Some(circuit) = &state.circuit {
-                proposals.render(circuit, popup_room(state.size), &state.look, buf);
-            }
-            None
-        }
-        Some(Popup::Paths(paths)) => {
-            if let Some(circuit) = &state.circuit {
-                paths.render(circuit, popup_room(state.size), &state.look, buf);
-            }
-            None
-        }
-        Some(Popup::Contexts(contexts)) => contexts.render(state, buf),
-        Some(Popup::Browse(browse)) => browse.render(state, buf),
-        Some(Popup::Consent { set, .. }) => {
-            super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
-            None
-        }
-        Some(Popup::Unsaved) => {
-            super::popup::render_unsaved(&state.unsaved, popup_room(state.size), &state.look, buf);
-            None
-        }
-        Some(Popup::Fetch(fetch)) => {
-            fetch.render(popup_room(state.size), &state.look, buf);
-            None
-        }
-        Some(Popup::Interventions) => {
-            if let Some(circuit) = &state.circuit {
-                interventions::render(circuit, popup_room(state.size), &state.look, buf);
-            }
-            None
-        }
-        Some(Popup::Why(reasons)) => {
-            let circuit = state.circuit.as_ref()?;
-            reasons.render(circuit, popup_room(state.size), &state.look, state.ticks, buf)
-        }
-        Some(Popup::Compare(compare)) => {
-            if let Some(circuit) = &state.circuit {
-                compare.render(state, circuit, buf);
-            }
-            None
-        }
-        Some(Popup::Truth) => {
-            truth::render(state, popup_room(state.size), buf);
-            None
-        }
-        Some(Popup::Heads) => {
-            heads::render(state, popup_room(state.size), buf);
-            None
-        }
-        Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),
-        None => None,
-    }
+    state.dialogs.top()?.render(state, dialog_room(state.size), buf)
 }
 
-/// Popups leave the hint line free, which shows their keys.
-pub(super) fn popup_room(size: (u16, u16)) -> Rect {
+/// Returns the room for dialogs: they leave the hint line free, which shows their keys.
+pub(super) fn dialog_room(size: (u16, u16)) -> Rect {
     Rect { x: 0, y: 0, width: size.0, height: size.1.saturating_sub(1) }
 }
 
@@ -145,7 +84,7 @@ fn too_small(state: &State, screen: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Frames a pane with its title; gives what is within.
+/// Frames a pane with its title; returns the area within.
 pub(super) fn frame(area: Rect, title: &str, has_focus: bool, look: &Look, buf: &mut Buffer) -> Rect {
     if area.width < 2 || area.height < 2 {
         return Rect { width: 0, height: 0, ..area };
@@ -156,7 +95,7 @@ pub(super) fn frame(area: Rect, title: &str, has_focus: bool, look: &Look, buf: 
     layout::inner(area)
 }
 
-/// The lines around an area of two cells by two at least.
+/// Draws the lines around an area of two cells by two at least.
 fn frame_lines(area: Rect, style: Style, look: &Look, buf: &mut Buffer) {
     let [top_left, top_right, bottom_left, bottom_right, horizontal, vertical] = look.glyphs.frame;
     let (right, bottom) = (area.right() - 1, area.bottom() - 1);
@@ -178,7 +117,7 @@ fn frame_lines(area: Rect, style: Style, look: &Look, buf: &mut Buffer) {
     }
 }
 
-/// Frames a pane under its title, and those of the panes that share its place; gives what is within.
+/// Frames a pane under its title, and those of the panes that share its place; returns the area within.
 fn frame_tabs(state: &State, slot: &Slot, buf: &mut Buffer) -> Rect {
     let theme = &state.look.theme;
     let focused = has_focus(state, slot.shown);
@@ -199,7 +138,7 @@ fn frame_tabs(state: &State, slot: &Slot, buf: &mut Buffer) -> Rect {
     inner
 }
 
-/// The pane whose title is at a cell of a slot's frame.
+/// Returns the pane whose title is at a cell of a slot's frame.
 pub(super) fn tab_at(slot: &Slot, cell: Position) -> Option<Pane> {
     let mut x = slot.area.x + 2;
     slot.tabs.iter().copied().filter(|_| cell.y == slot.area.y).find(|pane| {
@@ -209,14 +148,14 @@ pub(super) fn tab_at(slot: &Slot, cell: Position) -> Option<Pane> {
     })
 }
 
-/// Cells of a frame's top line that are free at its right end.
+/// Returns the number of free cells at the right end of a frame's top line.
 fn free(area: Rect, look: &Look, buf: &Buffer) -> usize {
     let line = look.glyphs.frame[4];
     let cells = (area.left() + 1..area.right().saturating_sub(1)).rev();
     cells.take_while(|x| buf[(*x, area.y)].symbol() == line).count().saturating_sub(3)
 }
 
-/// Which end of a frame's top line.
+/// End of a frame's top line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Left,
@@ -247,23 +186,23 @@ pub(super) fn note(area: Rect, side: Side, parts: &[(&str, Style)], buf: &mut Bu
     buf.set_string(x, area.y, " ", Style::new());
 }
 
-/// The first of `n` rows that is shown on `lines` lines, so that row `at` is among them. In steps of half a page: a list
-/// that scrolls is written anew.
+/// Returns the first of `n` rows that is shown on `lines` lines, so that row `at` is among them. In steps of half a
+/// page, as a list that scrolls is written anew.
 pub(super) fn first_line(at: usize, lines: usize, n: usize) -> usize {
     let step = (lines / 2).max(1);
     (at.saturating_sub(lines / 4) / step * step).min(n.saturating_sub(lines))
 }
 
-/// How the sign of an edge's standing looks.
-fn of_standing(standing: Standing, look: &Look) -> Style {
-    if standing == Standing::Noise { look.theme.faint } else { look.theme.text }
+/// Returns the style of the mark of a standing.
+fn of_standing(standing: StabilityClass, look: &Look) -> Style {
+    if standing == StabilityClass::Noise { look.theme.faint } else { look.theme.text }
 }
 
 fn has_focus(state: &State, pane: Pane) -> bool {
-    state.focus == pane && state.popup.is_none()
+    state.focus == pane && state.dialogs.is_empty()
 }
 
-/// A line written piece by piece from left to right, cut off at its end.
+/// Pen that writes a line piece by piece from left to right, cut off at its end.
 struct Pen<'a> {
     buf: &'a mut Buffer,
     x: u16,

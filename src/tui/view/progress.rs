@@ -1,4 +1,4 @@
-//! How far a trace is, and how to stop it.
+//! Progress of a trace, and the key that stops it.
 
 use super::{Side as End, hints, note};
 use crate::text;
@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// In the frame of the graph that is shown meanwhile.
+/// Draws the progress in the frame of the graph that is shown meanwhile.
 pub(super) fn in_frame(state: &State, busy: &Busy, area: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
@@ -34,7 +34,7 @@ pub(super) fn in_frame(state: &State, busy: &Busy, area: Rect, buf: &mut Buffer)
     note(area, End::Right, &parts, buf);
 }
 
-/// How fast it goes and how long it will take: ` 310/s, 9 s left`.
+/// Returns the speed and the remaining time: ` 310/s, 9 s left`.
 fn pace(state: &State, busy: &Busy) -> String {
     let Some(rate) = busy.rate.filter(|_| !busy.stopping) else { return String::new() };
     let left = busy.progress.total.saturating_sub(busy.progress.done) as f64 / rate;
@@ -67,7 +67,7 @@ fn bar(state: &State, busy: &Busy, room: usize) -> (String, String) {
     (filled, rest)
 }
 
-/// In the middle of the pane, where there is no graph yet.
+/// Draws the progress in the middle of the pane, where there is no graph yet.
 pub(super) fn alone(state: &State, inner: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let lines: Vec<Vec<(String, Style)>> = match &state.busy {

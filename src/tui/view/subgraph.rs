@@ -1,4 +1,4 @@
-//! What is pinned, as a small layered drawing.
+//! Pinned nodes as a small layered drawing.
 
 use super::lines::{self, Curve, Stroke};
 use super::{Pen, Side as End, free, has_focus, hints, note};
@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-/// From this share of a box's input on an edge is drawn thick, and below this one not at all.
+/// Shares of a box's input from which on an edge is drawn thick, and drawn at all.
 const STROKES: (f64, f64) = (0.2, 0.01);
 
 pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
@@ -72,7 +72,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     beside(state, circuit, here.at, drawing, inner, buf);
 }
 
-/// The box at a cell of a drawing in `inner`.
+/// Returns the box at a cell of a drawing in `inner`.
 pub(in crate::tui) fn box_at(state: &State, circuit: &Circuit, inner: Rect, cell: Position) -> Option<usize> {
     let drawing = room(inner);
     let boxes = place(circuit, &state.look.glyphs, (drawing.width, drawing.height));
@@ -85,7 +85,7 @@ pub(in crate::tui) fn box_at(state: &State, circuit: &Circuit, inner: Rect, cell
     boxes.iter().filter(|_| drawing.contains(cell)).find(is_at).map(|boxed| boxed.at)
 }
 
-/// How many lines of the boxes are above the drawing.
+/// Returns the number of lines of the boxes above the drawing.
 fn scroll(boxes: &[Boxed], circuit: &Circuit, drawing: Rect) -> i32 {
     let here = boxes.iter().find(|boxed| boxed.at == circuit.box_at).or(boxes.first());
     let last = boxes.iter().map(|boxed| boxed.y).max().unwrap_or(0);
@@ -93,7 +93,7 @@ fn scroll(boxes: &[Boxed], circuit: &Circuit, drawing: Rect) -> i32 {
     super::first_line(line, usize::from(drawing.height), usize::from(last) + 1) as i32
 }
 
-/// What is left for the boxes: beside or below them stand the edges of the one under the cursor.
+/// Returns the room for the boxes: beside or below them stand the edges of the one under the cursor.
 pub(in crate::tui) fn room(inner: Rect) -> Rect {
     if inner.width >= WIDE {
         Rect { width: inner.width - SIDE - 2, ..inner }
@@ -102,7 +102,7 @@ pub(in crate::tui) fn room(inner: Rect) -> Rect {
     }
 }
 
-/// From this width on the edges stand beside the drawing, in a column of this width.
+/// Least width with which the edges stand beside the drawing, in a column of `SIDE` cells.
 const WIDE: u16 = 84;
 const SIDE: u16 = 34;
 
@@ -131,7 +131,7 @@ fn curves(
     edges.into_iter().filter_map(curve).collect()
 }
 
-/// The edges of the box under the cursor, in words.
+/// Writes the edges of the box under the cursor in words.
 fn beside(state: &State, circuit: &Circuit, here: usize, drawing: Rect, inner: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let subgraph = &circuit.subgraph;

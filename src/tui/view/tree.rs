@@ -1,4 +1,4 @@
-//! A node's circuit, unrolled.
+//! Circuit of a node, unrolled.
 
 use super::{Side as End, free, has_focus, note};
 use crate::ids::NodeId;
@@ -31,8 +31,8 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
         return;
     }
 
-    // The widget keeps where it scrolled to in a state of its own. A view changes nothing, so each picture gets a new
-    // one; it learns how far it can scroll from a first picture that nobody sees.
+    // The widget keeps its scroll in a state of its own. A view changes nothing, so each picture gets a new one; it
+    // learns how far it can scroll from a first picture that is not shown.
     let mut seen = TreeState::default();
     for row in rows.iter().filter(|row| row.fold == Fold::Open) {
         seen.open(row.path.clone());
@@ -61,7 +61,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     }
 }
 
-/// The index of the branch at a cell of a tree that is drawn in `inner`.
+/// Returns the index of the branch at a cell of a tree that is drawn in `inner`.
 pub(in crate::tui) fn branch_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<usize> {
     let tree = &circuit.tree;
     let from = super::first_line(tree.at(), usize::from(inner.height), tree.rows().len());
@@ -69,14 +69,14 @@ pub(in crate::tui) fn branch_at(circuit: &Circuit, inner: Rect, cell: Position) 
     (inner.contains(cell) && at < tree.rows().len()).then_some(at)
 }
 
-/// How far the picture is moved to the left for a branch that is indented by `indent` cells to be read.
+/// Returns the cells by which the picture is moved to the left for a branch indented by `indent` cells to be read.
 fn shift(indent: usize, width: usize) -> u16 {
     // In steps of a third: a shift changes every cell.
     let step = (width / 3).max(1);
     u16::try_from(indent.saturating_sub(step) / step * step).unwrap_or(u16::MAX / 2)
 }
 
-/// The next row with everything that grows from it, for a picture of so many cells.
+/// Takes the next row with everything that grows from it, for a picture of so many cells.
 fn item<'a>(
     circuit: &Circuit,
     look: &Look,
@@ -86,7 +86,7 @@ fn item<'a>(
     let branch = rows.next()?;
     let text = line(circuit, look, width.saturating_sub((branch.depth() + 1) * INDENT), branch);
     if branch.fold == Fold::Closed {
-        // Whatever grows there is made when it is opened.
+        // Its twigs are made when it is opened.
         return TreeItem::new(branch.node(), text, vec![TreeItem::new_leaf(branch.node(), "")]).ok();
     }
     let mut twigs = Vec::new();
@@ -96,8 +96,8 @@ fn item<'a>(
     TreeItem::new(branch.node(), text, twigs).ok()
 }
 
-/// A row of at most `room` cells. A number stands there whole: what is summed up gives way first, then where the node is,
-/// and what it is called is cut off last.
+/// Returns a row of at most `room` cells. A number stands there whole: a summed-up part gives way first, then the
+/// node's place, and the name is cut off last.
 fn line(circuit: &Circuit, look: &Look, room: usize, branch: &Branch) -> Line<'static> {
     let (theme, glyphs) = (&look.theme, &look.glyphs);
     let node = branch.node();

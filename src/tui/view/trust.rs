@@ -1,8 +1,9 @@
-//! How far the graph can be trusted, and how much of it is shown. Always there.
+//! Scores of how far the graph can be trusted, and counts of the kept part. Always shown.
 
 use super::Pen;
 use crate::graph::{Extent, InfluenceOf};
 use crate::text;
+use crate::tui::act::PRUNE;
 use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::subgraph::Pinned;
@@ -10,10 +11,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// A label and what it says.
+/// Label, value and style of a fact.
 type Fact = (&'static str, String, Style);
 
-/// How much is spelled out.
+/// Length of the facts' wording.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Detail {
     Bare,
@@ -67,8 +68,8 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let traced = &circuit.traced;
     let (graph, kept, scores) = (&traced.document.graph, &traced.kept, traced.scores);
     let now = circuit.edits.now();
-    // While it is being pruned anew, what is shown are the old counts.
-    let counts = if state.pruning.is_some() { theme.faint } else { theme.text };
+    // While the graph is being pruned anew, the counts are old.
+    let counts = if state.jobs.is_waiting(PRUNE) { theme.faint } else { theme.text };
     let label = |full, short, bare| match detail {
         Detail::Full | Detail::Medium => full,
         Detail::Short | Detail::Brief => short,
@@ -78,14 +79,15 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         Detail::Tight | Detail::Bare => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     };
-    // What is computed are shares that are held; where a file gives influence, no kept node has more.
+    // Computed influences are shares held, and kept nodes have at least the threshold; where a file gives influence, at
+    // most.
     let (at_least, at_most) = (state.look.glyphs.at_least, state.look.glyphs.at_most);
     let is_of_file = matches!(graph.influence_of(), InfluenceOf::File(_));
     let share = |kept: usize, all: usize, threshold: f64, is: &str| match detail {
         Detail::Full => format!("{} of {} at threshold {threshold:.2}", text::thousands(kept), text::thousands(all)),
         Detail::Medium => format!("{} of {} {is}{threshold:.2}", text::thousands(kept), text::thousands(all)),
         Detail::Short => format!("{}/{} {is}{threshold:.2}", text::compact(kept), text::compact(all)),
-        // That all of it is kept is seen.
+        // The counts themselves show that everything is kept.
         Detail::Tight if threshold < 1.0 => {
             let threshold = format!("{threshold:.2}");
             format!("{}/{}{is}{}", text::compact(kept), text::compact(all), threshold.trim_start_matches('0'))
@@ -98,7 +100,8 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     };
     let mut facts: Vec<Fact> =
         marks(circuit, detail).into_iter().map(|(mark, value)| (mark, value, theme.alert)).collect();
-    // What is computed of a graph that was pruned before is not that of the whole, and stands apart under a name of its own.
+    // Scores computed on a graph that was pruned before are not those of the whole, and stand apart under a name of
+    // their own.
     let is_whole = graph.is_whole();
     let computed = [
         (label("replacement", "repl", "r"), score(scores.replacement), theme.text),
@@ -113,7 +116,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let edges = share(kept.n_edges(), graph.n_edges(), now.thresholds.edge, at_least);
     facts.push((label("edges", "edges", "e"), edges, counts));
     if now.thresholds.density < 1.0 {
-        // Without a store nothing is left out for it.
+        // Without densities, no node is left out for its density.
         let (note, style) = if traced.document.densities.is_empty() { (" unknown", theme.alert) } else { ("", counts) };
         let density = format!("{}{}{note}", label("at most ", "", ""), now.thresholds.density);
         facts.push((label("density", "dens", "d"), density, style));
@@ -137,18 +140,19 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         let of_scores = if graph.is_cyclic() { String::new() } else { format!(" {}/{}", scores[0], scores[1]) };
         facts.push((label("pins", "pins", "p"), format!("{}{of_scores}", now.pins.len()), theme.text));
     }
-    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Tight)
+    if let (Some(filter), true) =
+        (circuit.marks.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Tight)
     {
         let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
         facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
     }
-    if !circuit.kit.chosen.is_empty() {
-        facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
+    if !circuit.marks.chosen.is_empty() {
+        facts.push((label("chosen", "chosen", "ch"), circuit.marks.chosen.len().to_string(), theme.accent));
     }
     facts
 }
 
-/// What a reader must know before believing the numbers.
+/// Returns the warnings that a reader must know before believing the numbers.
 fn marks(circuit: &Circuit, detail: Detail) -> Vec<(&'static str, String)> {
     let document = &circuit.traced.document;
     let mut marks = Vec::new();
@@ -177,7 +181,7 @@ fn marks(circuit: &Circuit, detail: Detail) -> Vec<(&'static str, String)> {
     marks
 }
 
-/// Whether a type, however it is written, has sixteen bits or fewer.
+/// Returns true where a type, however it is written, has sixteen bits or fewer.
 fn is_half(dtype: &str) -> bool {
     let dtype = dtype.to_ascii_lowercase();
     ["bf16", "bfloat16", "f16", "float16", "half", "f8", "float8"].iter().any(|half| dtype.ends_with(half))

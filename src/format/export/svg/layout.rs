@@ -1,42 +1,42 @@
-//! Where everything stands in a figure, in its own units, which are about a pixel or three quarters of a point.
+//! Layout of a figure, in its own units, which are about a pixel or three quarters of a point.
 
 use super::super::sheet::{Shape, Sheet, quoted};
 use crate::graph::SuperEdge;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
-/// The sizes of texts.
+/// Font sizes.
 pub(super) const TEXT: f64 = 12.0;
 pub(super) const SMALL: f64 = 10.0;
-/// The radius of a node's sign.
+/// Radius of a node's sign.
 pub(super) const RADIUS: f64 = 4.5;
 const MARGIN: f64 = 24.0;
-/// Room for the title above, and for the legend below.
+/// Height of the title above, and of the legend below.
 const HEAD: f64 = 46.0;
 const FOOT: f64 = 52.0;
 const ROW_NAMES: f64 = 48.0;
-/// Edges in a grid: more of them hide each other.
+/// Edges in a grid, at most: more of them hide each other.
 const MOST_EDGES: usize = 500;
-/// The least share of an edge between boxes.
+/// Least share of an edge between boxes.
 const LEAST_SHARE: f64 = 0.01;
 /// Characters in a line of a box.
 const WRAP: usize = 22;
 const LEAST_WIDTH: f64 = 560.0;
 
-/// A place for a node.
+/// Place of a node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spot {
-    /// Its middle.
+    /// Centre.
     pub x: f64,
     pub y: f64,
-    /// Of a box; a sign has none.
+    /// Size of a box; 0 for a sign.
     pub width: f64,
     pub height: f64,
-    /// What stands in a box.
+    /// Lines of text in a box.
     pub lines: Vec<String>,
 }
 
-/// A text of its own.
+/// A text outside of the nodes.
 #[derive(Clone, Debug)]
 pub(super) struct Caption {
     pub x: f64,
@@ -50,7 +50,7 @@ pub(super) enum Anchor {
     Start,
     Middle,
     End,
-    /// From here upwards to the right.
+    /// Start of a text that rises to the right.
     Slanted,
 }
 
@@ -59,23 +59,23 @@ pub(super) enum Anchor {
 pub(super) struct Layout {
     pub width: f64,
     pub height: f64,
-    /// In the order of the drawn nodes.
+    /// Places of the drawn nodes, in their order.
     pub spots: Vec<Spot>,
-    /// The edges that are drawn, weakest first, so that the strong ones lie on top.
+    /// Drawn edges, weakest first, so that the strong ones lie on top.
     pub edges: Vec<SuperEdge>,
-    /// How many are left out.
+    /// Number of edges left out.
     pub edges_left_out: usize,
-    /// Whether it is of boxes, whose edges have ends and weights.
+    /// True for a layout of boxes, whose edges have markers and weights.
     pub is_of_boxes: bool,
     pub captions: Vec<Caption>,
     /// Columns of token positions, as left and right ends.
     pub columns: Vec<(f64, f64)>,
 }
 
-/// Columns are token positions, as wide as the fullest cell; rows are layers, tokens at the bottom.
+/// Lays out columns by token position, as wide as the fullest cell, and rows by layer, tokens at the bottom.
 pub(super) fn grid(sheet: &Sheet<'_>) -> Layout {
     const PITCH: f64 = 12.5;
-    /// Outputs have slanted texts, side by side.
+    /// Width of a logit, whose slanted text stands beside the next.
     const OUTPUT_PITCH: f64 = 17.0;
     const ROW: f64 = 28.0;
     const LEAST_COLUMN: f64 = 46.0;
@@ -138,13 +138,13 @@ pub(super) fn grid(sheet: &Sheet<'_>) -> Layout {
     layout
 }
 
-/// A token under its column, cut where it is long.
+/// Returns the token under a column, cut where it is long.
 fn token_below(sheet: &Sheet<'_>, position: usize) -> String {
     let text = quoted(&sheet.document.graph.tokens()[position].text);
     if text.chars().count() <= 16 { text } else { text.chars().take(14).chain("…”".chars()).collect() }
 }
 
-/// Boxes in rows by their mean layer, and within a row by their mean position, as near to it as there is room.
+/// Lays out boxes in rows by their mean layer, and within a row by their mean position, as near to it as there is room.
 pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
     const GAP: f64 = 26.0;
     const BETWEEN_ROWS: f64 = 58.0;
@@ -207,7 +207,7 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
     layout
 }
 
-/// What stands in a box: the title, then where it is, or how many nodes a group has.
+/// Returns the lines of a box: the title, then the place, or the number of nodes of a group.
 fn lines(sheet: &Sheet<'_>, at: usize) -> Vec<String> {
     let node = &sheet.drawn.nodes[at];
     let mut lines = wrapped(&sheet.title(at));
@@ -222,7 +222,7 @@ fn lines(sheet: &Sheet<'_>, at: usize) -> Vec<String> {
     lines
 }
 
-/// A text in at most three lines, cut between words where it can be.
+/// Wraps a text to at most three lines, between words where it can be.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -250,7 +250,7 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// The strongest edges of at least this share, weakest first.
+/// Returns the strongest edges of at least this share, weakest first.
 fn strongest(edges: &[SuperEdge], least: f64, most: usize) -> Vec<SuperEdge> {
     let mut edges: Vec<_> = edges.iter().copied().filter(|edge| edge.weight.abs() >= least).collect();
     edges.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
@@ -259,7 +259,7 @@ fn strongest(edges: &[SuperEdge], least: f64, most: usize) -> Vec<SuperEdge> {
     edges
 }
 
-/// About how wide a text is; whoever views the figure has the font.
+/// Estimates the width of a text; only the figure's viewer has the font.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     text.width() as f64 * size * 0.6
 }

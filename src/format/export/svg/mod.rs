@@ -1,4 +1,4 @@
-//! A figure fit for a paper: text as text, and nothing that only colour tells.
+//! A figure fit for a paper: text as text, and nothing told by colour alone.
 
 mod layout;
 mod paint;
@@ -7,14 +7,14 @@ use super::Theme;
 use super::sheet::Sheet;
 use crate::graph::Part;
 
-/// What is still told apart on a page.
+/// Nodes in a figure, at most: more cannot be told apart on a page.
 const MOST_NODES: usize = 5000;
 
-/// The figure of a sheet: of what is pinned boxes with their texts, else signs in columns of token positions and rows of
-/// layers, as the screen has them.
+/// Draws the figure of a sheet: of the pinned part boxes with their texts, else signs in columns of token positions and
+/// rows of layers, as on the screen.
 ///
 /// # Errors
-/// What is too much to draw.
+/// Fails where there is too much to draw, and says what.
 pub(super) fn figure(sheet: &Sheet<'_>, theme: Theme) -> Result<String, String> {
     let n_nodes = sheet.drawn.nodes.len();
     if n_nodes > MOST_NODES {

@@ -1,13 +1,14 @@
-//! The figure's marks.
+//! Drawing of the figure's elements.
 
 use super::super::Theme;
 use super::super::escape::xml;
 use super::super::sheet::{Shape, Sheet, harmless, signed};
 use super::layout::{Anchor, Caption, Layout, RADIUS, SMALL, Spot, TEXT};
+use crate::format::svg::{Page, Svg};
 use crate::graph::{Part, SuperEdge};
 use std::fmt::Write as _;
 
-/// Colours that are told apart by whoever sees few; what they say is said by form too.
+/// Colours that remain distinct under colour blindness; shapes repeat all that they tell.
 struct Palette {
     paper: &'static str,
     column: &'static str,
@@ -47,45 +48,31 @@ const DARK: Palette = Palette {
     negative: "#ee8a55",
 };
 
-/// A line of the figure. Writing to a text cannot fail.
-macro_rules! put {
-    ($out:expr, $($what:tt)*) => {
-        let _ = writeln!($out, $($what)*);
-    };
-}
-
 pub(super) fn paint(sheet: &Sheet<'_>, layout: &Layout, theme: Theme) -> String {
     let palette = match theme {
         Theme::Light => &LIGHT,
         Theme::Dark => &DARK,
     };
     let (width, height) = (layout.width, layout.height);
-    let mut out = String::new();
-    put!(
-        out,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0}" height="{height:.0}" viewBox="0 0 {width:.0} {height:.0}" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" font-size="{TEXT}" fill="{}">"#,
-        palette.text
-    );
-    put!(out, "<title>{}</title>", xml(&title(sheet)));
+    let page = Page { width, height, font_size: TEXT, ink: palette.text, paper: palette.paper, title: &title(sheet) };
+    let mut out = Svg::new(&page);
     markers(&mut out, palette);
-    put!(out, r#"<rect width="100%" height="100%" fill="{}"/>"#, palette.paper);
     heading(&mut out, sheet, layout, palette);
     let bottom = layout.spots.iter().map(|spot| spot.y).fold(0.0, f64::max) + 14.0;
     let top = layout.spots.iter().map(|spot| spot.y).fold(bottom, f64::min) - 14.0;
     for (left, right) in &layout.columns {
         let (width, height) = (right - left, bottom - top);
-        put!(
-            out,
+        out.put(format_args!(
             r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{height:.1}" fill="{}"/>"#,
             palette.column
-        );
+        ));
     }
-    put!(out, r#"<g fill="none">"#);
+    out.put(format_args!(r#"<g fill="none">"#));
     let ports = Ports::new(layout);
     for (nth, edge) in layout.edges.iter().enumerate() {
-        put!(out, "{}", Curve::new(ports.ends(layout, nth), layout.is_of_boxes).path(edge, palette));
+        out.put(format_args!("{}", Curve::new(ports.ends(layout, nth), layout.is_of_boxes).path(edge, palette)));
     }
-    put!(out, "</g>");
+    out.put(format_args!("</g>"));
     for at in 0..layout.spots.len() {
         node(&mut out, sheet, at, &layout.spots[at], palette);
     }
@@ -93,18 +80,17 @@ pub(super) fn paint(sheet: &Sheet<'_>, layout: &Layout, theme: Theme) -> String 
         weights(&mut out, layout, &ports, palette);
     }
     for caption in &layout.captions {
-        put!(out, "{}", text(caption, SMALL, palette.quiet));
+        write(&mut out, caption, SMALL, palette.quiet);
     }
     legend(&mut out, sheet, layout, palette);
-    out.push_str("</svg>\n");
-    out
+    out.finish()
 }
 
 fn title(sheet: &Sheet<'_>) -> String {
     format!("{}: {}", harmless(&sheet.document.origin.prompt), sheet.part_name())
 }
 
-fn markers(out: &mut String, palette: &Palette) {
+fn markers(out: &mut Svg, palette: &Palette) {
     let marker = |name: &str, shape: String| {
         format!(
             r#"<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">{shape}</marker>"#
@@ -112,16 +98,16 @@ fn markers(out: &mut String, palette: &Palette) {
     };
     let raises = marker("raises", format!(r#"<path d="M1 1 L9 5 L1 9 z" fill="{}"/>"#, palette.positive));
     let lowers = marker("lowers", format!(r#"<path d="M8 0 V10" stroke="{}" stroke-width="2.4"/>"#, palette.negative));
-    put!(out, "<defs>{raises}{lowers}</defs>");
+    out.put(format_args!("<defs>{raises}{lowers}</defs>"));
 }
 
-fn heading(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) {
+fn heading(out: &mut Svg, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) {
     let room = ((layout.width - 48.0) / (TEXT * 0.62)) as usize;
     let mut prompt = harmless(&sheet.document.origin.prompt);
     if prompt.chars().count() > room {
         prompt = prompt.chars().take(room.saturating_sub(1)).chain(['…']).collect();
     }
-    put!(out, r#"<text x="24" y="36" font-weight="bold" xml:space="preserve">{}</text>"#, xml(&prompt));
+    out.text((24.0, 36.0), r#" font-weight="bold" xml:space="preserve""#, &prompt);
     let scores = sheet.scores();
     let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let mut line =
@@ -134,18 +120,13 @@ fn heading(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palet
             scores.replacement, scores.completeness
         );
     }
-    put!(
-        out,
-        r#"<text x="24" y="52" font-size="{SMALL}" fill="{}">{}: {}</text>"#,
-        palette.quiet,
-        xml(sheet.part_name()),
-        xml(&line)
-    );
+    let quiet = format!(r#" font-size="{SMALL}" fill="{}""#, palette.quiet);
+    out.text((24.0, 52.0), &quiet, &format!("{}: {line}", sheet.part_name()));
 }
 
-/// Where edges meet the boxes: side by side, in the order of where they lead, so that few of them cross.
+/// Points where edges meet the boxes: side by side, in the order of their other ends, so that few edges cross.
 struct Ports {
-    /// Of each edge, as a share of the box's width from its middle: at the source, at the target.
+    /// Offsets of each edge, as shares of the box's width from its middle: at the source, at the target.
     at: Vec<(f64, f64)>,
 }
 
@@ -174,7 +155,7 @@ impl Ports {
         Self { at }
     }
 
-    /// The two ends of an edge: the upper side of its source, the lower side of its target.
+    /// Returns the two ends of an edge: on the upper side of its source, on the lower side of its target.
     fn ends(&self, layout: &Layout, nth: usize) -> [(f64, f64); 2] {
         let edge = &layout.edges[nth];
         let (source, target) = (&layout.spots[edge.source], &layout.spots[edge.target]);
@@ -186,7 +167,7 @@ impl Ports {
     }
 }
 
-/// An edge's curve: straight up out of its source, and straight up into its target.
+/// Curve of an edge: straight up out of its source, and straight up into its target.
 struct Curve {
     from: (f64, f64),
     to: (f64, f64),
@@ -218,7 +199,7 @@ impl Curve {
         )
     }
 
-    /// The point at a share of its way.
+    /// Returns the point at parameter `t`, from 0 at the source to 1 at the target.
     fn at(&self, t: f64) -> (f64, f64) {
         let ((x1, y1), (x2, y2)) = (self.from, self.to);
         let (c1, c2) = (y1 - self.bend, y2 + self.bend);
@@ -228,9 +209,9 @@ impl Curve {
     }
 }
 
-/// The weights of edges, strongest first, each on its curve where it hides neither a box nor another weight; one for
-/// which there is no such place is left out.
-fn weights(out: &mut String, layout: &Layout, ports: &Ports, palette: &Palette) {
+/// Draws the weights of edges, strongest first, each on its curve where it hides neither a box nor another weight; one
+/// for which there is no such place is left out.
+fn weights(out: &mut Svg, layout: &Layout, ports: &Ports, palette: &Palette) {
     const SIZE: f64 = 9.0;
     let mut taken: Vec<[f64; 4]> = layout
         .spots
@@ -257,20 +238,19 @@ fn weights(out: &mut String, layout: &Layout, ports: &Ports, palette: &Palette) 
         let Some((x, y)) = places.into_iter().find(is_free) else { continue };
         taken.push(around((x, y)));
         let colour = if edge.weight < 0.0 { palette.negative } else { palette.positive };
-        put!(
-            out,
-            r#"<text x="{x:.1}" y="{:.1}" font-size="{SIZE}" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke">{weight}</text>"#,
-            y + SIZE / 3.0,
+        let attributes = format!(
+            r#" font-size="{SIZE}" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke""#,
             palette.paper
         );
+        out.text((x, y + SIZE / 3.0), &attributes, &weight);
     }
 }
 
-fn node(out: &mut String, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &Palette) {
+fn node(out: &mut Svg, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &Palette) {
     let shape = sheet.shape(at);
     let (x, y) = (spot.x, spot.y);
     let stroke = if shape == Shape::Error { palette.quiet } else { palette.text };
-    put!(out, "<g><title>{}</title>", xml(&format!("{} ({})", sheet.title_at(at), sheet.id(at))));
+    out.put(format_args!("<g><title>{}</title>", xml(&format!("{} ({})", sheet.title_at(at), sheet.id(at)))));
     if spot.width > 0.0 {
         let (left, top) = (x - spot.width / 2.0, y - spot.height / 2.0);
         let (corner, line, dash, fill) = match shape {
@@ -280,29 +260,25 @@ fn node(out: &mut String, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &P
             Shape::Token => (0.0, 1.0, "", palette.token),
             Shape::Logit => (14.0, 1.5, "", palette.logit),
         };
-        put!(
-            out,
+        out.put(format_args!(
             r#"<rect x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}" rx="{corner}" fill="{fill}" stroke="{stroke}" stroke-width="{line}"{dash}/>"#,
             spot.width,
             spot.height
-        );
+        ));
         for (nth, line) in spot.lines.iter().enumerate() {
             let y = top + 5.0 + 14.0 * nth as f64 + 10.5;
             let is_last = nth + 1 == spot.lines.len() && nth > 0;
             let (size, fill) = if is_last { (SMALL, palette.quiet) } else { (TEXT, palette.text) };
-            put!(
-                out,
-                r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" text-anchor="middle" fill="{fill}" xml:space="preserve">{}</text>"#,
-                xml(line)
-            );
+            let attributes = format!(r#" font-size="{size}" text-anchor="middle" fill="{fill}" xml:space="preserve""#);
+            out.text((x, y), &attributes, line);
         }
     } else {
-        put!(out, "{}", sign(shape, x, y, stroke, palette));
+        out.put(format_args!("{}", sign(shape, x, y, stroke, palette)));
     }
-    put!(out, "</g>");
+    out.put(format_args!("</g>"));
 }
 
-/// A node's sign: a disc for a feature, a diamond for an error, a square for a token, a bar for an output.
+/// Draws a node's sign: a disc for a feature, a diamond for an error, a square for a token, a bar for a logit.
 fn sign(shape: Shape, x: f64, y: f64, stroke: &str, palette: &Palette) -> String {
     let r = RADIUS;
     let points = |list: &[(f64, f64)], fill: &str| {
@@ -323,13 +299,13 @@ fn sign(shape: Shape, x: f64, y: f64, stroke: &str, palette: &Palette) -> String
     }
 }
 
-fn legend(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) {
+fn legend(out: &mut Svg, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) {
     let y = layout.height - 36.0;
     let mut x = 24.0;
-    let mut entry = |out: &mut String, sample: String, name: &str| {
-        put!(out, "{sample}");
+    let mut entry = |out: &mut Svg, sample: String, name: &str| {
+        out.put(format_args!("{sample}"));
         let caption = Caption { x: x + 30.0, y: y + 3.5, text: name.into(), anchor: Anchor::Start };
-        put!(out, "{}", text(&caption, SMALL, palette.quiet));
+        write(out, &caption, SMALL, palette.quiet);
         x += 44.0 + super::layout::width(name, SMALL);
         x
     };
@@ -354,10 +330,10 @@ fn legend(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palett
     };
     let text_of = format!("width: share of everything that flows into the target{left_out}");
     let caption = Caption { x: 24.0, y: y + 20.0, text: text_of, anchor: Anchor::Start };
-    put!(out, "{}", text(&caption, SMALL, palette.quiet));
+    write(out, &caption, SMALL, palette.quiet);
 }
 
-fn text(caption: &Caption, size: f64, fill: &str) -> String {
+fn write(out: &mut Svg, caption: &Caption, size: f64, fill: &str) {
     let Caption { x, y, text, anchor } = caption;
     let placed = match anchor {
         Anchor::Start => String::new(),
@@ -365,8 +341,6 @@ fn text(caption: &Caption, size: f64, fill: &str) -> String {
         Anchor::End => r#" text-anchor="end""#.into(),
         Anchor::Slanted => format!(r#" transform="rotate(-45 {x:.1} {y:.1})""#),
     };
-    format!(
-        r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" fill="{fill}"{placed} xml:space="preserve">{}</text>"#,
-        xml(text)
-    )
+    let attributes = format!(r#" font-size="{size}" fill="{fill}"{placed} xml:space="preserve""#);
+    out.text((*x, *y), &attributes, text);
 }

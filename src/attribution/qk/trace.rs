@@ -1,0 +1,243 @@
+//! Computation of a score's split among sources.
+
+use crate::attribution::qk::frozen::FrozenProjection;
+use crate::attribution::qk::{Against, FrozenHead, Look, QkAttribution, QkQuestion, QkSource, Side, Softcap};
+use crate::attribution::{Probe, ReadSite, TargetRow, TraceError};
+use crate::graph::Head;
+use crate::ids::Position;
+use crate::job::Monitor;
+use candle_core::Tensor;
+use std::ops::{Range, RangeInclusive};
+
+/// Most numbers of gradients, or of effects, that are held at a time: 256 MiB of them.
+const HELD: usize = 1 << 26;
+
+impl Probe<'_> {
+    /// Returns the attention of a head from a position to every key that the query sees, in their order.
+    ///
+    /// # Errors
+    /// Fails with [`TraceError::Attention`] where there is no such head or position; or where weights cannot be read,
+    /// or the work was stopped.
+    pub fn looks(&self, head: Head, query: Position, monitor: &Monitor) -> Result<Vec<Look>, TraceError> {
+        self.check_head(head)?;
+        self.check_position("query", query)?;
+        let (layer, row) = (head.layer.index(), head.head as usize);
+        let stream = self.stream(layer)?;
+        let at = |all: &Tensor| -> Result<Vec<f32>, TraceError> { Ok(all.get(row)?.get(query.index())?.to_vec1()?) };
+        let scores = at(&self.engine.model.scores(layer, stream, monitor.cancel())?)?;
+        let pattern = at(&self.capture.layers[layer].pattern)?;
+        let look = |key: usize| Look { key: Position::from(key), score: scores[key], pattern: pattern[key] };
+        Ok(self.seen(layer, query.index()).map(look).collect())
+    }
+
+    /// Splits a head's score among the sources on either side of it.
+    ///
+    /// # Errors
+    /// Fails with [`TraceError::Attention`] where there is no such head or position, or the query does not see the key;
+    /// or where weights cannot be read, or the work was stopped.
+    ///
+    /// # Examples
+    /// ```
+    /// use candle_core::Device;
+    /// use circuitscope::attribution::{Against, Engine, Probe, QkQuestion, QkSide};
+    /// use circuitscope::{demo, ids::Position, job::Monitor};
+    ///
+    /// let (model, transcoder) = demo::places();
+    /// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+    /// let tokens = engine.read(demo::PROMPT)?;
+    /// let probe = Probe::new(&engine, &tokens, &Monitor::default())?;
+    /// let (query, key) = (Position::from(tokens.len() - 1), Position::from(tokens.len() - 2));
+    /// let question = QkQuestion { head: "1.0".parse()?, query, key, against: Against::Softmax };
+    /// let split = probe.qk(&question, &Monitor::default())?;
+    /// assert!(split.identity_error() < 1e-5);
+    /// let (strongest, contribution) = split.strongest(QkSide::Key, 1)[0];
+    /// println!("{:?} {contribution:+.3}", split.sources()[strongest]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn qk(&self, question: &QkQuestion, monitor: &Monitor) -> Result<QkAttribution, TraceError> {
+        let looks = self.looks(question.head, question.query, monitor)?;
+        let weights = self.key_weights(question, &looks)?;
+        let seen = |key: Position| looks.iter().find(|look| look.key == key).copied();
+        let Some(look) = seen(question.key) else { return Err(self.unseen(question, question.key)) };
+        let value = looks.iter().zip(&weights).map(|(look, weight)| weight * f64::from(look.score)).sum();
+        let model = &self.engine.model;
+        let frozen = FrozenHead::new(model, &self.capture, question.head, monitor.cancel())?;
+        let keys: Vec<(Position, f64)> = looks
+            .iter()
+            .zip(weights)
+            .map(|(look, weight)| (look.key, weight))
+            .filter(|(_, weight)| *weight != 0.0)
+            .collect();
+        let width = model.spec.head_dim;
+        let [query, key] = self.factors(question, &frozen, &keys, monitor)?;
+        let sum = |factors: &[f32]| -> Vec<f64> {
+            let mut sum = vec![0.0; width];
+            for row in factors.chunks(width) {
+                sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            }
+            sum
+        };
+        let side = |factors: Vec<f32>, other: &[f64]| {
+            let product = |row: &[f32]| row.iter().zip(other).map(|(x, y)| f64::from(*x) * y).sum();
+            let marginals = factors.chunks(width).map(product).collect();
+            Side { factors, marginals }
+        };
+        let (of_queries, of_keys) = (sum(&query), sum(&key));
+        let sources = (0..self.n_columns()).map(|column| QkSource::Source(self.source(column)));
+        Ok(QkAttribution {
+            question: *question,
+            score: look.score,
+            pattern: look.pattern,
+            scale: frozen.scale,
+            softcap: model.spec.attention_softcap.map(|cap| Softcap::of(cap, look.score.into())),
+            value,
+            width,
+            sources: sources.chain([QkSource::Bias]).collect(),
+            query: side(query, &of_keys),
+            key: side(key, &of_queries),
+        })
+    }
+
+    /// Returns the weight of the score of each of `looks` in the value that is split.
+    ///
+    /// # Errors
+    /// Fails as [`Probe::qk`] does.
+    pub(crate) fn key_weights(&self, question: &QkQuestion, looks: &[Look]) -> Result<Vec<f64>, TraceError> {
+        let is = |look: &Look, key: Position| f64::from(u8::from(look.key == key));
+        if let Against::Position(other) = question.against {
+            self.check_position("--against", other)?;
+            if !looks.iter().any(|look| look.key == other) {
+                return Err(self.unseen(question, other));
+            }
+        }
+        self.check_position("key", question.key)?;
+        let weight = |look: &Look| {
+            is(look, question.key)
+                - match question.against {
+                    Against::Nothing => 0.0,
+                    Against::Softmax => f64::from(look.pattern),
+                    Against::Position(other) => is(look, other),
+                }
+        };
+        Ok(looks.iter().map(weight).collect())
+    }
+
+    /// Returns the effects by source on the query's numbers, scaled, and on the keys', summed over keys by their
+    /// weights: `[sources, head_dim]` each, the constants last.
+    fn factors(
+        &self,
+        question: &QkQuestion,
+        frozen: &FrozenHead,
+        keys: &[(Position, f64)],
+        monitor: &Monitor,
+    ) -> Result<[Vec<f32>; 2], TraceError> {
+        let (columns, width) = (self.n_columns(), self.engine.model.spec.head_dim);
+        let numbers = columns.max(self.capture.n_positions() * self.engine.model.spec.d_model);
+        let at_once = (HELD / (2 * numbers)).clamp(1, width);
+        let mut sides = [(); 2].map(|()| vec![0.0f32; (columns + 1) * width]);
+        for first in (0..width).step_by(at_once) {
+            monitor.report("attention scores", first as u64, width as u64)?;
+            let range = first..width.min(first + at_once);
+            let query = [(question.query, frozen.scale)];
+            let mut targets = targets(question.head, &frozen.query, &query, range.clone())?;
+            targets.extend(self::targets(question.head, &frozen.key, keys, range.clone())?);
+            let mut values = vec![0.0; targets.len() * columns];
+            let (constants, _) = self.frozen.rows(&targets, &mut values, monitor.cancel())?;
+            for (at, (row, constant)) in values.chunks(columns).zip(constants).enumerate() {
+                let (side, number) = (&mut sides[at / range.len()], first + at % range.len());
+                row.iter().chain([&constant]).enumerate().for_each(|(source, x)| side[source * width + number] = *x);
+            }
+        }
+        Ok(sides)
+    }
+
+    /// Returns the positions of the keys that a query of a layer sees.
+    fn seen(&self, layer: usize, query: usize) -> RangeInclusive<usize> {
+        let window = self.engine.model.spec.layers[layer].window;
+        let first = window.map_or(0, |window| (query + 1).saturating_sub(window));
+        first..=query
+    }
+
+    fn unseen(&self, question: &QkQuestion, key: Position) -> TraceError {
+        let QkQuestion { head, query, .. } = question;
+        let why = match self.engine.model.spec.layers[head.layer.index()].window {
+            Some(window) if key < *query => format!("layer {} attends within a window of {window} tokens", head.layer),
+            _ => "it comes later".to_owned(),
+        };
+        let seen = self.seen(head.layer.index(), query.index());
+        let what = format!(
+            "the query at position {query} does not see position {key}: {why}; it sees positions {} to {}",
+            seen.start(),
+            seen.end()
+        );
+        TraceError::Attention { name: format!("head {head}"), what }
+    }
+
+    pub(in crate::attribution) fn check_head(&self, head: Head) -> Result<(), TraceError> {
+        let spec = &self.engine.model.spec;
+        let counted = |what: &str, n: usize| {
+            Err(TraceError::Attention {
+                name: format!("head {head}"),
+                what: format!("the model has {n} {what}, counted from 0"),
+            })
+        };
+        match head {
+            Head { layer, .. } if layer.index() >= spec.n_layers => counted("layers", spec.n_layers),
+            Head { head, .. } if head as usize >= spec.n_heads => counted("heads a layer", spec.n_heads),
+            Head { .. } => Ok(()),
+        }
+    }
+
+    fn check_position(&self, which: &str, position: Position) -> Result<(), TraceError> {
+        let n = self.capture.n_positions();
+        if position.index() < n {
+            return Ok(());
+        }
+        let what = format!("the prompt has {n} tokens, at positions 0 to {}", n - 1);
+        Err(TraceError::Attention { name: format!("{which} position {position}"), what })
+    }
+
+    /// Returns the captured residual stream in front of a layer, `[P, d]`.
+    fn stream(&self, layer: usize) -> Result<&Tensor, TraceError> {
+        self.capture.streams.get(layer).ok_or_else(|| TraceError::Attention {
+            name: format!("layer {layer}"),
+            what: "its residual stream was not kept when the model was run; run it anew".to_owned(),
+        })
+    }
+}
+
+/// Returns a target for each of some numbers of a projection, summed over positions by their weights.
+fn targets(
+    head: Head,
+    projection: &FrozenProjection,
+    at: &[(Position, f64)],
+    numbers: Range<usize>,
+) -> Result<Vec<TargetRow>, TraceError> {
+    let last = at.iter().map(|(position, _)| position.index()).max().unwrap_or(0);
+    let mut targets: Vec<TargetRow> = Vec::with_capacity(numbers.len());
+    for (position, weight) in at {
+        let (position, (reads, constants)) = (position.index(), projection.reads(position.index())?);
+        let d = reads.len() / constants.len();
+        let scaled = |x: &f32| (weight * f64::from(*x)) as f32;
+        if targets.is_empty() {
+            // One position is read alone, several from the first of the prompt on.
+            let n = if at.len() == 1 { 1 } else { last + 1 };
+            let none = || vec![0.0; n * d];
+            let target = |_| TargetRow {
+                layer: head.layer.index(),
+                site: ReadSite::Attention,
+                position: last,
+                read: none(),
+                constant: 0.0,
+            };
+            targets.extend(numbers.clone().map(target));
+        }
+        let place = if at.len() == 1 { 0 } else { position };
+        for (target, number) in targets.iter_mut().zip(numbers.clone()) {
+            let own = &reads[number * d..(number + 1) * d];
+            target.read[place * d..(place + 1) * d].iter_mut().zip(own).for_each(|(at, x)| *at = scaled(x));
+            target.constant += scaled(&constants[number]);
+        }
+    }
+    Ok(targets)
+}

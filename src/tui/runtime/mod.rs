@@ -1,0 +1,4 @@
+//! Background work of the screen: threads for long work, and the savers of sessions.
+
+pub mod jobs;
+pub mod sessions;
