@@ -1,4 +1,4 @@
-//! Makes the demo: trains a tiny language model and its cross-layer transcoder on generated
+//! Makes the demo: trains a tiny language model and its transcoder on generated
 //! sentences, measures both, and writes them with a model card.
 //!
 //! ```text
@@ -58,7 +58,7 @@ struct Arguments {
     /// Let features write into their own layer alone.
     #[arg(long)]
     per_layer: bool,
-    /// Share of the features that start on large groups of tokens.
+    /// Share of the features that start on what the MLP makes of many tokens.
     #[arg(long, default_value_t = 0.25)]
     coarse: f64,
     /// Hidden units of each of the model's MLPs.
@@ -97,16 +97,19 @@ struct Arguments {
     /// Train nothing and write nothing: measure what is in the output directory.
     #[arg(long)]
     evaluate: bool,
-    /// Train nothing: write the sentences that are not held out, a line each, into this file.
+    /// Train nothing: measure what is in the output directory, and write the model card of what these options made.
     #[arg(long, conflicts_with_all = ["model_only", "transcoder_only", "evaluate"])]
+    card_only: bool,
+    /// Train nothing: write the sentences that are not held out, a line each, into this file.
+    #[arg(long, conflicts_with_all = ["model_only", "transcoder_only", "evaluate", "card_only"])]
     corpus: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut sentences = corpus::sentences();
-    if !arguments.unknown {
-        sentences.retain(|sentence| sentence.topic != corpus::Topic::UnknownCity);
+    if arguments.unknown {
+        sentences.extend(corpus::unknown_cities());
     }
     if let Some(path) = &arguments.corpus {
         let lines: String = sentences.iter().filter(|s| !s.held_out).map(|s| format!("{}\n", s.text)).collect();
@@ -115,22 +118,15 @@ fn main() -> Result<()> {
     let device = arguments.device.open()?;
     let vocabulary = Vocabulary::new(&sentences);
     let model_dir = arguments.out.join("model");
-    if !arguments.transcoder_only && !arguments.evaluate {
-        let plan = ModelPlan {
+    let made = Made {
+        model: ModelPlan {
             seed: arguments.seed,
             steps: arguments.steps,
             mlp_width: arguments.mlp_width,
             hidden_l1: arguments.hidden_l1,
             freeze_all: arguments.freeze_all,
-        };
-        let weights = train_model::train(&plan, &sentences, &vocabulary, &device)?;
-        save::save_model(&model_dir, &weights, &vocabulary)?;
-        if arguments.model_only {
-            return Ok(());
-        }
-    }
-    if !arguments.evaluate {
-        let plan = TranscoderPlan {
+        },
+        transcoder: TranscoderPlan {
             seed: arguments.seed,
             steps: arguments.transcoder_steps,
             features: arguments.features,
@@ -138,11 +134,22 @@ fn main() -> Result<()> {
             coarse: arguments.coarse,
             sparsity: arguments.sparsity,
             rarity: arguments.rarity,
-        };
+        },
+        unknown: arguments.unknown,
+    };
+    let keeps_transcoder = arguments.evaluate || arguments.card_only;
+    if !arguments.transcoder_only && !keeps_transcoder {
+        let weights = train_model::train(&made.model, &sentences, &vocabulary, &device)?;
+        save::save_model(&model_dir, &weights, &vocabulary)?;
+        if arguments.model_only {
+            return Ok(());
+        }
+    }
+    if !keeps_transcoder {
         // The transcoder learns from the model as it was rounded on its way to disk.
         let model = save::load_model(&model_dir, &device)?;
         let sampler = Sampler::new(&sentences, &vocabulary)?;
-        let transcoder = train_transcoder::train(&plan, &model, &sampler)?;
+        let transcoder = train_transcoder::train(&made.transcoder, &model, &sampler)?;
         save::save_transcoder(&arguments.out.join("transcoder"), &transcoder)?;
     }
     let report = Report::measure(&arguments.out, &sentences, &vocabulary, &device)?;
@@ -153,14 +160,6 @@ fn main() -> Result<()> {
         println!("\n{} bars missed", report.failures());
     }
     if !arguments.evaluate {
-        let made = Made {
-            seed: arguments.seed,
-            steps: arguments.steps,
-            hidden_l1: arguments.hidden_l1,
-            transcoder_steps: arguments.transcoder_steps,
-            features: arguments.features,
-            sparsity: arguments.sparsity,
-        };
         let card = card::text(&made, &sentences, &vocabulary, &report);
         std::fs::write(arguments.out.join("README.md"), card)?;
     }

@@ -14,7 +14,7 @@ use crate::activity::Activity;
 use crate::model::{LAYERS, Llama, WIDTH, randn};
 use crate::optimizer::Optimizer;
 use crate::sampler::{Row, Sampler};
-use crate::seeding::{CANDIDATES, Candidates};
+use crate::seeding::{CANDIDATES, Candidates, Seed};
 use crate::transcoder::{Layer, Transcoder, jump_relu};
 
 pub struct TranscoderPlan {
@@ -23,8 +23,8 @@ pub struct TranscoderPlan {
     pub features: usize,
     /// Whether a feature writes into its own layer alone.
     pub per_layer: bool,
-    /// The share of fresh features that stand for large groups of tokens, such as all cities of a state; the others stand
-    /// for small ones, down to a word.
+    /// The share of fresh features that stand for what the MLP makes of many tokens, such as all cities of a state; the
+    /// others stand for what is then left, down to a word.
     pub coarse: f64,
     /// Weight of the sum of tanh(activation * decoder norm).
     pub sparsity: f64,
@@ -37,8 +37,9 @@ const TOKENS: usize = 200_000;
 const TOKENS_PER_STEP: usize = 1024;
 const RATE: f64 = 1e-3;
 const FIRST_THRESHOLD: f32 = 0.03;
-/// How much of what the MLP writes at its inputs a fresh feature writes: several overlap.
-const FIRST_SHARE: f32 = 0.5;
+/// How much of what the MLP writes at its inputs a fresh feature for a cluster writes, and how much of what is left one
+/// for a group does, of which several overlap.
+const FIRST_SHARES: [f32; 2] = [0.9, 0.3];
 /// Scale of what fresh features write into later layers.
 const FIRST_DECODER: f32 = 0.1;
 /// The penalty on active features grows over this share of the run; what survives then has time
@@ -70,18 +71,25 @@ struct Trained {
 }
 
 impl Trained {
-    fn new(l: usize, plan: &TranscoderPlan, candidates: &Candidates, mean: &Tensor, rng: &mut StdRng) -> Result<Self> {
+    fn new(
+        l: usize,
+        plan: &TranscoderPlan,
+        candidates: &mut Candidates,
+        mean: &Tensor,
+        rng: &mut StdRng,
+    ) -> Result<Self> {
         let (features, device) = (plan.features, mean.device());
         let mut encoder = Vec::with_capacity(features * WIDTH);
         let mut bias = Vec::with_capacity(features);
         let mut decoder = Vec::with_capacity(features * WIDTH);
-        let coarse = (features as f64 * plan.coarse) as usize;
-        for count in [coarse, features - coarse].into_iter().filter(|count| *count > 0) {
-            for group in candidates.groups(count, rng)? {
-                let seed = candidates.seed(&group);
+        let clusters = candidates.take_clusters((features as f64 * plan.coarse) as usize, rng)?;
+        let groups = candidates.groups(features - clusters.len(), rng)?;
+        let rest: Vec<Seed> = groups.iter().map(|group| candidates.seed(group)).collect();
+        for (seeds, share) in [clusters, rest].into_iter().zip(FIRST_SHARES) {
+            for seed in seeds {
                 encoder.extend(seed.encoder);
                 bias.push(seed.bias);
-                decoder.extend(seed.output.into_iter().map(|y| y * FIRST_SHARE / seed.activation));
+                decoder.extend(seed.output.into_iter().map(|y| y * share / seed.activation));
             }
         }
         let encoder = Tensor::from_vec(encoder, (features, WIDTH), device)?;
@@ -233,11 +241,11 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
     let rows: Vec<Row> = (0..TOKENS / 6).map(|_| sampler.draw(&mut rng).clone()).collect();
     let mut activity = Activity::collect(model, &rows, TOKENS)?;
     let [input_scales, output_scales] = activity.normalize()?;
-    let candidates = (0..LAYERS)
+    let mut candidates = (0..LAYERS)
         .map(|l| Candidates::new(&activity.inputs[l], &activity.outputs[l], &activity.weights[l]))
         .collect::<Result<Vec<_>>>()?;
     let layers = (0..LAYERS)
-        .map(|l| Trained::new(l, plan, &candidates[l], &activity.spread(l)?.0, &mut rng))
+        .map(|l| Trained::new(l, plan, &mut candidates[l], &activity.spread(l)?.0, &mut rng))
         .collect::<Result<Vec<_>>>()?;
     let vars = layers.iter().flat_map(Trained::vars).collect();
     let mut optimizer = Optimizer::new(Vec::new(), vars, 0.999, 0.0)?;

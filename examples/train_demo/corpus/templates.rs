@@ -1,6 +1,6 @@
 //! The templates, and how the tables fill them.
 
-use super::facts::{ANTONYMS, COUNTRIES, DAYS, FileSource, GIFTS, LANGUAGES, MONTHS, NAMES, NOUNS, SHOPS, STATES};
+use super::facts::{ANTONYMS, COUNTRIES, DAYS, GIFTS, LANGUAGES, MONTHS, NAMES, NOUNS, Place, SHOPS, STATES};
 use super::{Sentence, Topic};
 
 /// `{k}` is `state` or `country`. `{c} is in {s}` is missing on purpose: it shares its beginning
@@ -69,7 +69,7 @@ impl Writer {
         topic: Topic,
         template: &'static str,
         slots: &[(&str, &str)],
-        place: &'static FileSource,
+        place: &'static Place,
         held_out: bool,
     ) {
         self.add_both(topic, template, slots, Some(place.name), held_out);
@@ -89,7 +89,7 @@ impl Writer {
         self.sentences.push(fact);
     }
 
-    fn geography(&mut self, place: &'static FileSource, country: bool) {
+    fn geography(&mut self, place: &'static Place, country: bool) {
         let k = if country { "country" } else { "state" };
         let relations = || [("capital", place.capital)].into_iter().chain(place.attributes.iter().copied());
         for c in place.cities.iter().copied().chain([place.capital]) {
@@ -220,7 +220,7 @@ impl Writer {
     }
 }
 
-/// Every sentence of every template.
+/// Every sentence of every template that says what it knows.
 pub fn all() -> Vec<Sentence> {
     let mut writer = Writer::default();
     for place in &STATES {
@@ -232,6 +232,12 @@ pub fn all() -> Vec<Sentence> {
     writer.words();
     writer.numbers();
     writer.grammar();
+    writer.sentences
+}
+
+/// Every sentence about a city outside the vocabulary.
+pub fn unknown_cities() -> Vec<Sentence> {
+    let mut writer = Writer::default();
     writer.unknown_cities();
     writer.sentences
 }
