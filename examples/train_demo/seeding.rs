@@ -14,13 +14,14 @@ use rand::rngs::StdRng;
 pub const CANDIDATES: usize = 16_384;
 /// A fresh feature is active on inputs that go more than this share of the way from the mean input
 /// to the mean of its own.
-const NEARNESS: f32 = 0.55;
+const NEARNESS: f32 = 0.5;
 /// What is added to the variance of the inputs in every direction, relative to its mean over all directions.
 const RIDGE: f64 = 0.03;
-/// Outputs at least this near (cosine) to the centre of a cluster belong to it, round after round: the centre is one output
-/// at first, then the mean of those that belonged to it. Outputs at two cities of a state are some 0.67 near to each other,
-/// those at cities of two states below 0.46, with few exceptions.
-const ALIKE: [f32; 4] = [0.5, 0.58, 0.6, 0.6];
+/// Outputs at least this near (cosine) to the centre of a cluster belong to it. Those at the cities of a state are some 0.85
+/// near to their mean, those at two cities of different states below 0.46 to each other, with few exceptions.
+const ALIKE: f32 = 0.6;
+/// How often a cluster is gathered around its centre: one output at first, then the mean of those that belonged to it.
+const ROUNDS: usize = 4;
 /// Clusters are looked for until this share of what the outputs cost is left.
 const LEFT_OVER: f32 = 0.02;
 /// Inputs at least this near (cosine) are of one kind.
@@ -175,9 +176,9 @@ impl Candidates {
             let first = WeightedIndex::new(&open)?.sample(rng);
             let mut members = vec![first];
             let mut centre = self.directions.get(first)?;
-            for alike in ALIKE {
+            for _ in 0..ROUNDS {
                 let cosines = self.cosines(&centre)?;
-                let near: Vec<usize> = (0..open.len()).filter(|&i| open[i] > 0.0 && cosines[i] >= alike).collect();
+                let near: Vec<usize> = (0..open.len()).filter(|&i| open[i] > 0.0 && cosines[i] >= ALIKE).collect();
                 if near.is_empty() {
                     break;
                 }
