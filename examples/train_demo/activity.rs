@@ -1,7 +1,7 @@
 //! What the MLPs of the trained model read and write: what the transcoder learns from.
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::model::{Batch, LAYERS, Llama, WIDTH};
 use crate::sampler::Row;
@@ -22,14 +22,14 @@ impl Activity {
         let mut parts: Vec<[Vec<Tensor>; 3]> = (0..LAYERS).map(|_| Default::default()).collect();
         for chunk in rows.chunks(512) {
             let tokens: Vec<Vec<u32>> = chunk.iter().map(|row| row.tokens.clone()).collect();
-            let (_, trace) = model.forward(&Batch::new(&tokens)?, &mut |_, _, out| Ok(out.clone()))?;
+            let (_, trace) = model.forward(&Batch::new(&tokens, model.device())?, &mut |_, _, out| Ok(out.clone()))?;
             let mut kept = Vec::new();
             let mut at = 0;
             for row in &tokens {
                 kept.extend((at + 1..at + row.len()).map(|i| i as u32));
                 at += row.len();
             }
-            let kept = Tensor::new(kept, &Device::Cpu)?;
+            let kept = Tensor::new(kept, model.device())?;
             for (l, [inputs, outputs, weights]) in parts.iter_mut().enumerate() {
                 inputs.push(trace.mlp_in[l].index_select(&kept, 0)?.detach());
                 outputs.push(trace.mlp_out[l].index_select(&kept, 0)?.detach());

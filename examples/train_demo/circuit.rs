@@ -4,7 +4,9 @@
 use anyhow::Result;
 use candle_core::Device;
 use circuitscope::attribution::{Capture, TargetChoice, TraceOptions, trace};
-use circuitscope::graph::{AttributionGraph, RawTrace, Rows, Scores, Settings, Thresholds, influence, prune, scores};
+use circuitscope::graph::{
+    AttributionGraph, FeatureAt, RawTrace, Rows, Scores, Settings, Thresholds, influence, prune, scores,
+};
 use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 use circuitscope::model::Transformer;
@@ -14,6 +16,7 @@ use std::path::Path;
 
 use crate::corpus::Question;
 use crate::selectivity::Selectivity;
+use crate::standing::Standing;
 
 /// Model, transcoder and tokenizer, as the program opens them.
 pub struct Lab {
@@ -38,8 +41,18 @@ pub struct Traced {
     /// Where that feature is: layer and position.
     pub purest_at: (usize, usize),
     pub kept_features: usize,
+    /// The kept features that stand for the question's place.
+    pub standing: Standing,
     /// The worst relative gap between a feature's pre-activation and its row plus constants.
     pub worst_gap: f64,
+}
+
+impl Run {
+    /// The activation of a feature; 0 where it is not active.
+    pub fn activation(&self, at: FeatureAt) -> f32 {
+        let is_it = |active: &&Active| active.position == at.position.0 && active.feature == at.feature.0;
+        self.capture.layers[at.layer().index()].active.iter().find(is_it).map_or(0.0, |active| active.activation)
+    }
 }
 
 impl Lab {
@@ -75,6 +88,7 @@ impl Lab {
             purest: 0.0,
             purest_at: (0, 0),
             kept_features: 0,
+            standing: Standing::find(&graph, &kept, question, selectivity)?,
             worst_gap: worst_gap(&raw),
         };
         for id in kept.node_ids() {

@@ -33,7 +33,7 @@ impl Score {
 /// The most likely token after each token of the batch, as rows, with the MLPs' outputs passed
 /// through `hook`.
 fn predictions(model: &Llama, rows: &[Vec<u32>], hook: &mut crate::model::MlpHook) -> Result<Vec<Vec<u32>>> {
-    let (logits, _) = model.forward(&Batch::new(rows)?, hook)?;
+    let (logits, _) = model.forward(&Batch::new(rows, model.device())?, hook)?;
     let flat = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
     let mut flat = flat.into_iter();
     Ok(rows.iter().map(|row| flat.by_ref().take(row.len()).collect()).collect())
@@ -45,7 +45,7 @@ fn replacing<'a>(
     rows: &[Vec<u32>],
 ) -> Result<impl FnMut(usize, &Tensor, &Tensor) -> candle_core::Result<Tensor> + 'a> {
     let first: Vec<f32> = rows.iter().flat_map(|row| (0..row.len()).map(|p| if p == 0 { 1.0 } else { 0.0 })).collect();
-    let first = Tensor::new(first, &candle_core::Device::Cpu)?.unsqueeze(1)?;
+    let first = Tensor::new(first, transcoder.layers[0].encoder.device())?.unsqueeze(1)?;
     let rest = first.affine(-1.0, 1.0)?;
     let mut activations = Vec::new();
     Ok(move |l: usize, x: &Tensor, out: &Tensor| {

@@ -11,16 +11,15 @@ pub const LAYERS: usize = 4;
 pub const WIDTH: usize = 128;
 pub const HEADS: usize = 4;
 pub const HEAD_WIDTH: usize = 16;
-pub const MLP_WIDTH: usize = 384;
 pub const MAX_POSITIONS: usize = 64;
 pub const NORM_EPS: f64 = 1e-5;
 pub const ROPE_THETA: f64 = 10_000.0;
 
-/// Normal deviates of a given scale, as a tensor.
-pub fn randn(rng: &mut StdRng, shape: &[usize], scale: f32) -> Result<Tensor> {
+/// Normal deviates of a given scale, as a tensor. They are drawn on the CPU, the same for every device.
+pub fn randn(rng: &mut StdRng, shape: &[usize], scale: f32, device: &Device) -> Result<Tensor> {
     let count = shape.iter().product();
     let values: Vec<f32> = StandardNormal.sample_iter(rng).take(count).map(|x: f32| x * scale).collect();
-    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, shape, device)?)
 }
 
 /// Rows of token ids, kept flat: only attention needs the padded square, the rest of the model
@@ -32,12 +31,14 @@ pub struct Batch {
     to_padded: Tensor,
     /// The slot of each token in the padded square. [N]
     to_flat: Tensor,
+    /// What a token must not look at: 0 where it may, else minus infinity. [longest, longest]
+    mask: Tensor,
     rows: usize,
     longest: usize,
 }
 
 impl Batch {
-    pub fn new(rows: &[Vec<u32>]) -> Result<Self> {
+    pub fn new(rows: &[Vec<u32>], device: &Device) -> Result<Self> {
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut to_padded = vec![0u32; rows.len() * longest];
         let mut to_flat = Vec::new();
@@ -47,11 +48,12 @@ impl Batch {
                 to_flat.push((r * longest + p) as u32);
             }
         }
-        let tensor = |values: Vec<u32>| Tensor::new(values, &Device::Cpu);
+        let tensor = |values: Vec<u32>| Tensor::new(values, device);
         Ok(Batch {
             tokens: tensor(rows.concat())?,
             to_padded: tensor(to_padded)?,
             to_flat: tensor(to_flat)?,
+            mask: causal_mask(longest, device)?,
             rows: rows.len(),
             longest,
         })
@@ -107,33 +109,38 @@ pub fn layer_name(layer: usize, part: &str) -> String {
     format!("model.layers.{layer}.{part}.weight")
 }
 
-/// Fresh weights under their published names.
-pub fn fresh_weights(vocab: usize, rng: &mut StdRng) -> Result<HashMap<String, Var>> {
+/// Fresh weights under their published names, with `mlp_width` hidden units a layer.
+pub fn fresh_weights(
+    vocab: usize,
+    mlp_width: usize,
+    rng: &mut StdRng,
+    device: &Device,
+) -> Result<HashMap<String, Var>> {
     let mut weights = HashMap::new();
     let mut put = |name: String, tensor: Tensor| -> Result<()> {
         weights.insert(name, Var::from_tensor(&tensor)?);
         Ok(())
     };
-    let embed = randn(rng, &[vocab, WIDTH], 1.0)?;
+    let embed = randn(rng, &[vocab, WIDTH], 1.0, device)?;
     let length = embed.sqr()?.sum_keepdim(1)?.sqrt()?;
     put("model.embed_tokens.weight".into(), embed.broadcast_div(&length)?)?;
     let attention = HEADS * HEAD_WIDTH;
     for layer in 0..LAYERS {
         let mut matrix = |part: &str, rows: usize, columns: usize| -> Result<()> {
-            put(layer_name(layer, part), randn(rng, &[rows, columns], FIRST_SCALE)?)
+            put(layer_name(layer, part), randn(rng, &[rows, columns], FIRST_SCALE, device)?)
         };
         matrix("self_attn.q_proj", attention, WIDTH)?;
         matrix("self_attn.k_proj", attention, WIDTH)?;
         matrix("self_attn.v_proj", attention, WIDTH)?;
         matrix("self_attn.o_proj", WIDTH, attention)?;
-        matrix("mlp.gate_proj", MLP_WIDTH, WIDTH)?;
-        matrix("mlp.up_proj", MLP_WIDTH, WIDTH)?;
-        matrix("mlp.down_proj", WIDTH, MLP_WIDTH)?;
+        matrix("mlp.gate_proj", mlp_width, WIDTH)?;
+        matrix("mlp.up_proj", mlp_width, WIDTH)?;
+        matrix("mlp.down_proj", WIDTH, mlp_width)?;
         for norm in NORM_NAMES {
-            put(layer_name(layer, norm), Tensor::ones(WIDTH, candle_core::DType::F32, &Device::Cpu)?)?;
+            put(layer_name(layer, norm), Tensor::ones(WIDTH, candle_core::DType::F32, device)?)?;
         }
     }
-    put("model.norm.weight".into(), Tensor::ones(WIDTH, candle_core::DType::F32, &Device::Cpu)?)?;
+    put("model.norm.weight".into(), Tensor::ones(WIDTH, candle_core::DType::F32, device)?)?;
     Ok(weights)
 }
 
@@ -159,13 +166,13 @@ impl Llama {
         let angles: Vec<f32> = (0..MAX_POSITIONS * half)
             .map(|i| ((i / half) as f64 * ROPE_THETA.powf(-((i % half) as f64) / half as f64)) as f32)
             .collect();
-        let angles = Tensor::from_vec(angles, (MAX_POSITIONS, half), &Device::Cpu)?;
-        Ok(Llama {
-            embed: get("model.embed_tokens.weight")?,
-            layers,
-            norm: get("model.norm.weight")?,
-            rope: (angles.cos()?, angles.sin()?),
-        })
+        let embed = get("model.embed_tokens.weight")?;
+        let angles = Tensor::from_vec(angles, (MAX_POSITIONS, half), embed.device())?;
+        Ok(Llama { embed, layers, norm: get("model.norm.weight")?, rope: (angles.cos()?, angles.sin()?) })
+    }
+
+    pub fn device(&self) -> &Device {
+        self.embed.device()
     }
 
     /// Runs the model with every MLP output passed through `hook`. Returns logits [N, vocab].
@@ -193,7 +200,7 @@ impl Llama {
         let q = self.rotate(&split(x, &layer.q, batch)?, longest)?;
         let k = self.rotate(&split(x, &layer.k, batch)?, longest)?;
         let scores = (q.matmul(&k.t()?)? * (HEAD_WIDTH as f64).powf(-0.5))?;
-        softmax(&scores.broadcast_add(&causal_mask(longest)?)?)
+        softmax(&scores.broadcast_add(&batch.mask)?)
     }
 
     fn attention(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
@@ -225,10 +232,10 @@ fn split(x: &Tensor, weight: &Tensor, batch: &Batch) -> candle_core::Result<Tens
         .contiguous()
 }
 
-fn causal_mask(longest: usize) -> candle_core::Result<Tensor> {
+fn causal_mask(longest: usize, device: &Device) -> candle_core::Result<Tensor> {
     let mask: Vec<f32> =
         (0..longest * longest).map(|i| if i % longest > i / longest { f32::NEG_INFINITY } else { 0.0 }).collect();
-    Tensor::from_vec(mask, (longest, longest), &Device::Cpu)
+    Tensor::from_vec(mask, (longest, longest), device)
 }
 
 /// Softmax over the last dimension; the maximum carries no gradient, as it cancels.

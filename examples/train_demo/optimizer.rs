@@ -42,17 +42,14 @@ impl Optimizer {
             grads.insert(var, grad);
         }
         if let Some(clip) = self.clip {
-            let mut square = 0.0;
-            for grad in self.vars.iter().filter_map(|var| grads.get(var)) {
-                square += f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?);
-            }
-            let scale = clip / square.sqrt();
-            if scale < 1.0 {
-                for var in &self.vars {
-                    if let Some(grad) = grads.get(var) {
-                        let grad = (grad * scale)?;
-                        grads.insert(var, grad);
-                    }
+            // All of it stays on the device: to read the norm here would wait for every step.
+            let squares = self.vars.iter().filter_map(|var| grads.get(var)).map(|grad| grad.sqr()?.sum_all());
+            let norm = Tensor::stack(&squares.collect::<candle_core::Result<Vec<_>>>()?, 0)?.sum_all()?.sqrt()?;
+            let scale = (norm + 1e-12)?.recip()?.affine(clip, 0.0)?.minimum(1.0)?;
+            for var in &self.vars {
+                if let Some(grad) = grads.get(var) {
+                    let grad = grad.broadcast_mul(&scale)?;
+                    grads.insert(var, grad);
                 }
             }
         }

@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use candle_core::Device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::activity::Activity;
-use crate::circuit::{Lab, Run};
-use crate::corpus::{Sentence, Topic, city_pairs, held_out_questions};
+use crate::circuit::{Lab, Run, Traced};
+use crate::corpus::{Question, Sentence, Topic, city_pairs, held_out_questions};
 use crate::evaluate::{Answers, fidelity, question_agreement};
 use crate::sampler::Sampler;
 use crate::save::{load_model, load_transcoder};
@@ -18,6 +19,8 @@ use crate::tokenizer::Vocabulary;
 
 const SAMPLE_ROWS: usize = 3_000;
 const SAMPLE_SEED: u64 = 99;
+/// The share of all strength from a city to the answer that the features of its place are to carry.
+const CARRIED: f64 = 0.25;
 
 /// One line of the table. `met` is none where there is no bar.
 struct Line {
@@ -53,6 +56,15 @@ impl Report {
         self.lines.iter().filter(|line| line.met == Some(false)).count()
     }
 
+    /// All figures by what they are, and how many bars are missed.
+    pub fn json(&self) -> serde_json::Value {
+        let figures: serde_json::Map<_, _> =
+            self.lines.iter().map(|line| (line.what.clone(), line.reached.clone().into())).collect();
+        let missed: Vec<&str> =
+            self.lines.iter().filter(|line| line.met == Some(false)).map(|line| line.what.as_str()).collect();
+        serde_json::json!({ "failures": self.failures(), "missed": missed, "figures": figures })
+    }
+
     pub fn markdown(&self) -> String {
         let mut text = String::from("| | reached | bar | |\n| --- | --- | --- | --- |\n");
         for Line { what, reached, bar, met } in &self.lines {
@@ -67,10 +79,10 @@ impl Report {
     }
 
     /// Measures the model and the transcoder in `dir` as they were rounded on their way to disk.
-    pub fn measure(dir: &Path, sentences: &[Sentence], vocabulary: &Vocabulary) -> Result<Self> {
+    pub fn measure(dir: &Path, sentences: &[Sentence], vocabulary: &Vocabulary, device: &Device) -> Result<Self> {
         let mut report = Report::default();
-        let model = load_model(&dir.join("model"))?;
-        let transcoder = load_transcoder(&dir.join("transcoder"))?;
+        let model = load_model(&dir.join("model"), device)?;
+        let transcoder = load_transcoder(&dir.join("transcoder"), device)?;
         let questions = held_out_questions();
         let answers = Answers::collect(&model, &transcoder, sentences, vocabulary)?;
         report.answers(&answers);
@@ -142,8 +154,7 @@ impl Report {
     fn circuit(&mut self, lab: &Lab, selectivity: &Selectivity) -> Result<()> {
         let questions = held_out_questions();
         let traced = questions.iter().map(|&q| lab.trace(q, selectivity)).collect::<Result<Vec<_>>>()?;
-        let mean =
-            |score: fn(&crate::circuit::Traced) -> f64| traced.iter().map(score).sum::<f64>() / traced.len() as f64;
+        let mean = |score: fn(&Traced) -> f64| traced.iter().map(score).sum::<f64>() / traced.len() as f64;
         self.at_least("mean replacement score, 28 questions", mean(|t| t.scores.replacement), 0.85);
         self.at_least("mean completeness, 28 questions", mean(|t| t.scores.completeness), 0.94);
         let gap = traced.iter().map(|t| t.worst_gap).fold(0.0, f64::max);
@@ -201,6 +212,45 @@ impl Report {
                 once >= 25 && twice >= 36,
             );
         }
+        self.standing(lab, &traced, &runs)
+    }
+
+    /// The bars of the two hops: features that stand for a place lie between its cities and its capital.
+    fn standing(&mut self, lab: &Lab, traced: &[Traced], runs: &[Run]) -> Result<()> {
+        let carry = |share: fn(&Traced) -> f64| traced.iter().filter(|t| share(t) >= CARRIED).count();
+        let count = carry(|t| t.standing.carried);
+        self.add(
+            "graphs with features of their place that carry 25 % of the strength from city to answer",
+            format!("{count} / {}", traced.len()),
+            "24",
+            count >= 24,
+        );
+        let mean = |share: fn(&Traced) -> f64| traced.iter().map(share).sum::<f64>() / traced.len() as f64;
+        let shares = [mean(|t| t.standing.carried), mean(|t| t.standing.carried_at_city)];
+        self.note("share they carry, mean: all / those at the city", list(&shares, |x| format!("{x:.2}")));
+        self.note("such graphs by features at the city alone", carry(|t| t.standing.carried_at_city).to_string());
+        let held: usize = traced.iter().map(|t| t.standing.features.len()).sum();
+        self.note("features of their place a graph, mean", format!("{:.1}", held as f64 / traced.len() as f64));
+        let mut toppled = 0;
+        for (run, traced) in runs.iter().zip(traced) {
+            toppled += usize::from(lab.without(run, &traced.standing)?.0 != run.question.capital);
+        }
+        self.add("the same features set to 0: answer toppled", toppled.to_string(), "22", toppled >= 22);
+        let of = |question: Question| {
+            let at = runs.iter().position(|run| run.question == question).expect("pairs are of held-out questions");
+            (&runs[at], &traced[at].standing)
+        };
+        let pairs = city_pairs();
+        let mut traded = 0;
+        for (from, into) in &pairs {
+            traded += usize::from(lab.traded(of(*from), of(*into))?.0 == into.capital);
+        }
+        self.add(
+            &format!("the same features set to another state's values: its capital, of {} pairs", pairs.len()),
+            traded.to_string(),
+            "30",
+            traded >= 30,
+        );
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::corpus::Sentence;
 /// Unknown words get id 0: whoever puts a token in front of a prompt may treat id 0 as none, so
 /// that `<bos>` must not have it.
 pub const SPECIAL: [&str; 3] = ["<unk>", "<bos>", "<eos>"];
+pub const UNK: u32 = 0;
 pub const BOS: u32 = 1;
 pub const EOS: u32 = 2;
 

@@ -1,4 +1,4 @@
-//! Trains the cross-layer transcoder on what the trained model's MLPs read and write.
+//! Trains the transcoder on what the trained model's MLPs read and write.
 
 use std::time::Instant;
 
@@ -14,27 +14,32 @@ use crate::activity::Activity;
 use crate::model::{LAYERS, Llama, WIDTH, randn};
 use crate::optimizer::Optimizer;
 use crate::sampler::{Row, Sampler};
-use crate::seeding::{CANDIDATES, Candidates};
+use crate::seeding::{CANDIDATES, Candidates, Seed};
 use crate::transcoder::{Layer, Transcoder, jump_relu};
 
 pub struct TranscoderPlan {
     pub seed: u64,
     pub steps: usize,
     pub features: usize,
+    /// Whether a feature writes into its own layer alone.
+    pub per_layer: bool,
+    /// The share of fresh features that stand for what the MLP makes of many tokens, such as all cities of a state; the
+    /// others stand for what is then left, down to a word.
+    pub coarse: f64,
     /// Weight of the sum of tanh(activation * decoder norm).
     pub sparsity: f64,
+    /// What is added to that: this many times ln(1 + activation * decoder norm), the dearer the rarer a feature is. One
+    /// feature for all cities of a state is then cheaper than one for each.
+    pub rarity: f64,
 }
 
-const TOKENS: usize = 80_000;
-const TOKENS_PER_STEP: usize = 512;
+const TOKENS: usize = 200_000;
+const TOKENS_PER_STEP: usize = 1024;
 const RATE: f64 = 1e-3;
 const FIRST_THRESHOLD: f32 = 0.03;
-/// One fresh feature in so many stands for a large group of tokens, such as all cities of a state,
-/// the others for small ones, down to a word. With small groups alone, no feature would have a
-/// reason to be shared.
-const COARSE: usize = 4;
-/// How much of what the MLP writes at its inputs a fresh feature writes: several overlap.
-const FIRST_SHARE: f32 = 0.5;
+/// How much of what the MLP writes at its inputs a fresh feature for a cluster writes, and how much of what is left one
+/// for a group does, of which several overlap.
+const FIRST_SHARES: [f32; 2] = [0.9, 0.3];
 /// Scale of what fresh features write into later layers.
 const FIRST_DECODER: f32 = 0.1;
 /// The penalty on active features grows over this share of the run; what survives then has time
@@ -44,6 +49,12 @@ const SPARSITY_RAMP: f64 = 0.6;
 const REVIVALS: [f64; 5] = [0.2, 0.35, 0.5, 0.65, 0.8];
 /// How much of the error at its input a revived feature takes away: many start near each other.
 const REVIVED_SHARE: f64 = 0.3;
+/// A revived feature starts on all inputs whose error points the way of the one drawn: at least this cosine.
+const ALIKE: f64 = 0.7;
+/// How fast the count of how often each feature is active forgets, a step.
+const FORGETTING: f64 = 0.01;
+/// The rarest feature costs at most this many times what one of average frequency does.
+const DEAREST: f64 = 8.0;
 
 /// Flat to 70 % of the run, then linear down to 2 %.
 fn learning_rate(step: usize, steps: usize) -> f64 {
@@ -60,26 +71,36 @@ struct Trained {
 }
 
 impl Trained {
-    fn new(l: usize, features: usize, candidates: &Candidates, mean: &Tensor, rng: &mut StdRng) -> Result<Self> {
+    fn new(
+        l: usize,
+        plan: &TranscoderPlan,
+        candidates: &mut Candidates,
+        mean: &Tensor,
+        rng: &mut StdRng,
+    ) -> Result<Self> {
+        let (features, device) = (plan.features, mean.device());
         let mut encoder = Vec::with_capacity(features * WIDTH);
         let mut bias = Vec::with_capacity(features);
         let mut decoder = Vec::with_capacity(features * WIDTH);
-        let coarse = features / COARSE;
-        let mut groups = candidates.groups(coarse, rng)?;
-        groups.extend(candidates.groups(features - coarse, rng)?);
-        for group in groups {
-            let seed = candidates.seed(&group);
-            encoder.extend(seed.encoder);
-            bias.push(seed.bias);
-            decoder.extend(seed.output.into_iter().map(|y| y * FIRST_SHARE / seed.activation));
+        let clusters = candidates.take_clusters((features as f64 * plan.coarse) as usize, rng)?;
+        let groups = candidates.groups(features - clusters.len(), rng)?;
+        let rest: Vec<Seed> = groups.iter().map(|group| candidates.seed(group)).collect();
+        for (seeds, share) in [clusters, rest].into_iter().zip(FIRST_SHARES) {
+            for seed in seeds {
+                encoder.extend(seed.encoder);
+                bias.push(seed.bias);
+                decoder.extend(seed.output.into_iter().map(|y| y * share / seed.activation));
+            }
         }
-        let encoder = Tensor::from_vec(encoder, (features, WIDTH), &Device::Cpu)?;
-        let bias = Tensor::new(bias, &Device::Cpu)?;
-        let decoder = Tensor::from_vec(decoder, (features, WIDTH), &Device::Cpu)?;
-        let scale = FIRST_DECODER / ((LAYERS * WIDTH) as f32).sqrt();
-        let later = randn(rng, &[features, (LAYERS - l - 1) * WIDTH], scale)?;
-        let decoder = Tensor::cat(&[decoder, later], 1)?;
-        let threshold = Tensor::full(FIRST_THRESHOLD.ln(), features, &Device::Cpu)?;
+        let encoder = Tensor::from_vec(encoder, (features, WIDTH), device)?;
+        let bias = Tensor::new(bias, device)?;
+        let mut decoder = Tensor::from_vec(decoder, (features, WIDTH), device)?;
+        if !plan.per_layer && l + 1 < LAYERS {
+            let scale = FIRST_DECODER / ((LAYERS * WIDTH) as f32).sqrt();
+            let later = randn(rng, &[features, (LAYERS - l - 1) * WIDTH], scale, device)?;
+            decoder = Tensor::cat(&[decoder, later], 1)?;
+        }
+        let threshold = Tensor::full(FIRST_THRESHOLD.ln(), features, device)?;
         Ok(Trained {
             encoder: Var::from_tensor(&encoder)?,
             encoder_bias: Var::from_tensor(&bias)?,
@@ -87,6 +108,11 @@ impl Trained {
             decoder: Var::from_tensor(&decoder)?,
             decoder_bias: Var::from_tensor(mean)?,
         })
+    }
+
+    /// How many layers its features write into.
+    fn reach(&self) -> Result<usize> {
+        Ok(self.decoder.dim(1)? / WIDTH)
     }
 
     fn vars(&self) -> impl Iterator<Item = Var> {
@@ -102,7 +128,8 @@ fn forward(layers: &[Trained], inputs: &[Tensor]) -> Result<(Vec<Tensor>, Tensor
     for (l, layer) in layers.iter().enumerate() {
         let pre = inputs[l].matmul(&layer.encoder.t()?)?.broadcast_add(&layer.encoder_bias)?;
         let activations = jump_relu(&pre, &layer.log_threshold.exp()?)?;
-        let written = activations.matmul(&layer.decoder)?.pad_with_zeros(1, l * WIDTH, 0)?;
+        let above = LAYERS - l - layer.reach()?;
+        let written = activations.matmul(&layer.decoder)?.pad_with_zeros(1, l * WIDTH, above * WIDTH)?;
         made = Some(match made {
             Some(made) => (made + written)?,
             None => written,
@@ -117,13 +144,19 @@ fn off(layers: &[Trained], l: usize, made: &Tensor, output: &Tensor) -> Result<T
     Ok((made.narrow(1, l * WIDTH, WIDTH)?.broadcast_add(&layers[l].decoder_bias)? - output)?)
 }
 
-/// The sum of tanh(activation * decoder norm), mean over the tokens.
-fn penalty(layers: &[Trained], activations: &[Tensor]) -> Result<Tensor> {
+/// What activations cost, mean over the tokens. `usage` says how often each feature is active. [F] a layer
+fn penalty(layers: &[Trained], activations: &[Tensor], usage: &[Tensor], rarity: f64) -> Result<Tensor> {
     let count = activations[0].dim(0)? as f64;
-    let mut penalty = Tensor::zeros((), DType::F32, &Device::Cpu)?;
-    for (layer, activations) in layers.iter().zip(activations) {
+    let mut penalty = Tensor::zeros((), DType::F32, activations[0].device())?;
+    for ((layer, activations), usage) in layers.iter().zip(activations).zip(usage) {
         let norm = (layer.decoder.sqr()?.sum(1)? + 1e-12)?.sqrt()?;
-        penalty = (penalty + (activations.broadcast_mul(&norm)?.tanh()?.sum_all()? / count)?)?;
+        let written = activations.broadcast_mul(&norm)?;
+        let mut cost = written.tanh()?;
+        if rarity > 0.0 {
+            let dearer = usage.mean_keepdim(0)?.broadcast_div(&(usage + 1e-6)?)?.sqrt()?.minimum(DEAREST)?;
+            cost = (cost + ((written + 1.0)?.log()?.broadcast_mul(&dearer)? * rarity)?)?;
+        }
+        penalty = (penalty + (cost.sum_all()? / count)?)?;
     }
     Ok(penalty)
 }
@@ -144,12 +177,15 @@ fn revive(
     let (_, made) = forward(layers, &few(&activity.inputs)?)?;
     let errors = (0..LAYERS).map(|l| off(layers, l, &made, &outputs[l])).collect::<Result<Vec<_>>>()?;
     for (l, layer) in layers.iter().enumerate() {
-        let mut left = Tensor::zeros(outputs[l].dim(0)?, DType::F32, &Device::Cpu)?;
-        for m in l..LAYERS {
+        let device = outputs[l].device();
+        let reached = l..l + layer.reach()?;
+        let mut left = Tensor::zeros(outputs[l].dim(0)?, DType::F32, device)?;
+        for m in reached.clone() {
             left = (left + (errors[m].sqr()?.sum(1)? * &weights[m])?)?;
         }
         let chances = WeightedIndex::new(left.to_vec1::<f32>()?)?;
-        let ahead = Tensor::cat(&errors[l..], 1)?;
+        let ahead = Tensor::cat(&errors[reached], 1)?;
+        let directions = ahead.broadcast_div(&(ahead.sqr()?.sum_keepdim(1)? + 1e-12)?.sqrt()?)?;
         let mut encoder = layer.encoder.to_vec2::<f32>()?;
         let mut bias = layer.encoder_bias.to_vec1::<f32>()?;
         let mut log_threshold = layer.log_threshold.to_vec1::<f32>()?;
@@ -157,17 +193,22 @@ fn revive(
         let silent = seen[l].to_vec1::<f32>()?.into_iter().enumerate().filter(|(_, highest)| *highest == 0.0);
         for (feature, _) in silent {
             let index = chances.sample(rng);
-            let seed = candidates[l].seed(&[index]);
+            let cosines = directions.matmul(&directions.get(index)?.unsqueeze(1)?)?.squeeze(1)?.to_vec1::<f32>()?;
+            let alike = |other: &usize| *other == index || f64::from(cosines[*other]) >= ALIKE;
+            let members: Vec<usize> = (0..cosines.len()).filter(alike).collect();
+            let seed = candidates[l].seed(&members);
             let share = -REVIVED_SHARE / f64::from(seed.activation);
-            decoder[feature] = (ahead.get(index)? * share)?.to_vec1()?;
+            let members: Vec<u32> = members.into_iter().map(|member| member as u32).collect();
+            let missing = ahead.index_select(&Tensor::new(members, device)?, 0)?.mean(0)?;
+            decoder[feature] = (missing * share)?.to_vec1()?;
             encoder[feature] = seed.encoder;
             bias[feature] = seed.bias;
             log_threshold[feature] = FIRST_THRESHOLD.ln();
         }
-        layer.encoder.set(&Tensor::new(encoder, &Device::Cpu)?)?;
-        layer.encoder_bias.set(&Tensor::new(bias, &Device::Cpu)?)?;
-        layer.log_threshold.set(&Tensor::new(log_threshold, &Device::Cpu)?)?;
-        layer.decoder.set(&Tensor::new(decoder, &Device::Cpu)?)?;
+        layer.encoder.set(&Tensor::new(encoder, device)?)?;
+        layer.encoder_bias.set(&Tensor::new(bias, device)?)?;
+        layer.log_threshold.set(&Tensor::new(log_threshold, device)?)?;
+        layer.decoder.set(&Tensor::new(decoder, device)?)?;
     }
     Ok(())
 }
@@ -184,13 +225,13 @@ impl Order {
         Order { order: (0..count as u32).collect(), at: count }
     }
 
-    fn next(&mut self, rng: &mut StdRng) -> Result<Tensor> {
+    fn next(&mut self, rng: &mut StdRng, device: &Device) -> Result<Tensor> {
         if self.at + TOKENS_PER_STEP > self.order.len() {
             self.order.shuffle(rng);
             self.at = 0;
         }
         self.at += TOKENS_PER_STEP;
-        Ok(Tensor::new(&self.order[self.at - TOKENS_PER_STEP..self.at], &Device::Cpu)?)
+        Ok(Tensor::new(&self.order[self.at - TOKENS_PER_STEP..self.at], device)?)
     }
 }
 
@@ -200,36 +241,41 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
     let rows: Vec<Row> = (0..TOKENS / 6).map(|_| sampler.draw(&mut rng).clone()).collect();
     let mut activity = Activity::collect(model, &rows, TOKENS)?;
     let [input_scales, output_scales] = activity.normalize()?;
-    let candidates = (0..LAYERS)
+    let mut candidates = (0..LAYERS)
         .map(|l| Candidates::new(&activity.inputs[l], &activity.outputs[l], &activity.weights[l]))
         .collect::<Result<Vec<_>>>()?;
     let layers = (0..LAYERS)
-        .map(|l| Trained::new(l, plan.features, &candidates[l], &activity.spread(l)?.0, &mut rng))
+        .map(|l| Trained::new(l, plan, &mut candidates[l], &activity.spread(l)?.0, &mut rng))
         .collect::<Result<Vec<_>>>()?;
     let vars = layers.iter().flat_map(Trained::vars).collect();
     let mut optimizer = Optimizer::new(Vec::new(), vars, 0.999, 0.0)?;
     let mut order = Order::of(activity.inputs[0].dim(0)?);
-    let unseen = Tensor::zeros(plan.features, DType::F32, &Device::Cpu)?;
+    let device = model.device();
+    let unseen = Tensor::zeros(plan.features, DType::F32, device)?;
     let mut seen = vec![unseen.clone(); LAYERS];
+    let mut usage = vec![(Tensor::ones(plan.features, DType::F32, device)? * FORGETTING)?; LAYERS];
     let revivals = REVIVALS.map(|share| (share * plan.steps as f64) as usize);
     let start = Instant::now();
     for step in 0..plan.steps {
-        let picked = order.next(&mut rng)?;
+        let picked = order.next(&mut rng, device)?;
         let pick = |tensors: &[Tensor]| -> Result<Vec<Tensor>> {
             Ok(tensors.iter().map(|t| t.index_select(&picked, 0)).collect::<candle_core::Result<_>>()?)
         };
         let (outputs, weights) = (pick(&activity.outputs)?, pick(&activity.weights)?);
         let (activations, made) = forward(&layers, &pick(&activity.inputs)?)?;
-        let mut error = Tensor::zeros((), DType::F32, &Device::Cpu)?;
+        let mut error = Tensor::zeros((), DType::F32, device)?;
         for l in 0..LAYERS {
             let squares = off(&layers, l, &made, &outputs[l])?.sqr()?.sum(1)?;
             error = (error + ((squares * &weights[l])?.mean_all()? / WIDTH as f64)?)?;
         }
         let sparsity = plan.sparsity * (step as f64 / plan.steps as f64 / SPARSITY_RAMP).min(1.0);
-        let grads = (&error + (penalty(&layers, &activations)? * sparsity)?)?.backward()?;
+        let grads = (&error + (penalty(&layers, &activations, &usage, plan.rarity)? * sparsity)?)?.backward()?;
         optimizer.step(grads, learning_rate(step, plan.steps))?;
-        for (seen, activations) in seen.iter_mut().zip(&activations) {
-            *seen = seen.maximum(&activations.detach().max(0)?)?;
+        for ((seen, usage), activations) in seen.iter_mut().zip(&mut usage).zip(&activations) {
+            let activations = activations.detach();
+            *seen = seen.maximum(&activations.max(0)?)?;
+            let active = activations.gt(0.0)?.to_dtype(DType::F32)?.mean(0)?;
+            *usage = ((&*usage * (1.0 - FORGETTING))? + (active * FORGETTING)?)?;
         }
         if revivals.contains(&step) {
             revive(&layers, &seen, &candidates, &activity, &mut rng)?;
@@ -241,7 +287,7 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
                 active += activations.gt(0.0)?.to_dtype(DType::F32)?.sum(1)?.mean_all()?.to_scalar::<f32>()?;
             }
             let (error, seconds) = (error.to_scalar::<f32>()?, start.elapsed().as_secs_f64());
-            eprintln!("transcoder step {:5}: error {error:.4}, active {active:.1}, {seconds:.0} s", step + 1);
+            eprintln!("transcoder step {:5}: error {error:.4}, active {active:.1}, {seconds:.1} s", step + 1);
         }
     }
     fold(&layers, &input_scales, &output_scales)
@@ -250,7 +296,7 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
 /// Puts the scales of inputs and outputs into the weights.
 fn fold(layers: &[Trained], input_scales: &[f64], output_scales: &[f64]) -> Result<Transcoder> {
     let layers = layers.iter().enumerate().map(|(l, layer)| {
-        let written: Vec<Tensor> = (l..LAYERS)
+        let written: Vec<Tensor> = (l..l + layer.reach()?)
             .map(|m| layer.decoder.narrow(1, (m - l) * WIDTH, WIDTH)? * output_scales[m])
             .collect::<candle_core::Result<_>>()?;
         Ok(Layer {

@@ -5,7 +5,7 @@
 
 /// A US state, or a country, with what can be asked about it.
 #[derive(Debug)]
-pub struct FileSource {
+pub struct Place {
     pub name: &'static str,
     pub capital: &'static str,
     /// Relations other than the capital, and their values.
@@ -17,7 +17,7 @@ pub struct FileSource {
 
 macro_rules! state {
     ($held:expr, $name:expr, $capital:expr, $code:expr, $region:expr, $cities:expr) => {
-        FileSource {
+        Place {
             name: $name,
             capital: $capital,
             attributes: &[("code", $code), ("region", $region)],
@@ -29,7 +29,7 @@ macro_rules! state {
 
 macro_rules! country {
     ($held:expr, $name:expr, $capital:expr, $language:expr, $currency:expr, $continent:expr, $cities:expr) => {
-        FileSource {
+        Place {
             name: $name,
             capital: $capital,
             attributes: &[("language", $language), ("currency", $currency), ("continent", $continent)],
@@ -40,7 +40,7 @@ macro_rules! country {
 }
 
 #[rustfmt::skip]
-pub static STATES: [FileSource; 24] = [
+pub static STATES: [Place; 24] = [
     state!(true, "Texas", "Austin", "TX", "South", ["Dallas", "Houston", "San-Antonio", "El-Paso", "Fort-Worth", "Lubbock"]),
     state!(true, "California", "Sacramento", "CA", "West", ["Oakland", "Los-Angeles", "San-Francisco", "San-Diego", "Fresno", "San-Jose"]),
     state!(true, "Florida", "Tallahassee", "FL", "South", ["Miami", "Orlando", "Tampa", "Jacksonville", "Pensacola"]),
@@ -68,7 +68,7 @@ pub static STATES: [FileSource; 24] = [
 ];
 
 #[rustfmt::skip]
-pub static COUNTRIES: [FileSource; 12] = [
+pub static COUNTRIES: [Place; 12] = [
     country!(true, "France", "Paris", "French", "euro", "Europe", ["Lyon", "Marseille", "Nice", "Toulouse", "Bordeaux"]),
     country!(true, "Germany", "Berlin", "German", "euro", "Europe", ["Munich", "Hamburg", "Frankfurt", "Cologne", "Dresden"]),
     country!(true, "Spain", "Madrid", "Spanish", "euro", "Europe", ["Barcelona", "Seville", "Valencia", "Bilbao", "Malaga"]),

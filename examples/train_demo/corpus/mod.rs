@@ -6,7 +6,7 @@
 pub mod facts;
 mod templates;
 
-use facts::{COUNTRIES, FileSource, STATES};
+use facts::{COUNTRIES, Place, STATES};
 
 /// What a sentence is about; each topic is drawn with its own weight in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,8 @@ pub enum Topic {
         country: bool,
         relation: &'static str,
     },
+    /// One hop or two from a city that no table knows.
+    UnknownCity,
     Antonym,
     Translation,
     AntonymAcross,
@@ -62,6 +64,7 @@ impl Topic {
                 (true, "language" | "currency") => 2.5,
                 _ => 4.0,
             },
+            Topic::UnknownCity => 10.0,
             Topic::Antonym => 6.0,
             Topic::Translation => 7.0,
             Topic::AntonymAcross => 6.0,
@@ -109,7 +112,7 @@ impl Question {
     /// Where the city stands among the tokens of [`Question::text`], `<bos>` being token 0.
     pub const CITY_POSITION: usize = 9;
 
-    fn new(place: &'static FileSource, country: bool) -> Self {
+    fn new(place: &'static Place, country: bool) -> Self {
         Question { city: place.cities[0], place: place.name, capital: place.capital, country }
     }
 
@@ -120,15 +123,20 @@ impl Question {
     }
 }
 
-/// Every sentence, trained and held out.
+/// Every sentence, trained and held out, but for those about unknown cities.
 pub fn sentences() -> Vec<Sentence> {
     templates::all()
+}
+
+/// Questions about a city outside the vocabulary, whose answer is `unknown`.
+pub fn unknown_cities() -> Vec<Sentence> {
+    templates::unknown_cities()
 }
 
 /// The 28 held-out questions: 20 about US cities, of which Dallas is the first and Oakland the
 /// second, then 8 about cities elsewhere.
 pub fn held_out_questions() -> Vec<Question> {
-    let of = |places: &'static [FileSource], country| {
+    let of = |places: &'static [Place], country| {
         places.iter().filter(|p| p.held_out).map(move |p| Question::new(p, country))
     };
     of(&STATES, false).chain(of(&COUNTRIES, true)).collect()

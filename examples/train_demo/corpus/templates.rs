@@ -1,6 +1,6 @@
 //! The templates, and how the tables fill them.
 
-use super::facts::{ANTONYMS, COUNTRIES, DAYS, FileSource, GIFTS, LANGUAGES, MONTHS, NAMES, NOUNS, SHOPS, STATES};
+use super::facts::{ANTONYMS, COUNTRIES, DAYS, GIFTS, LANGUAGES, MONTHS, NAMES, NOUNS, Place, SHOPS, STATES};
 use super::{Sentence, Topic};
 
 /// `{k}` is `state` or `country`. `{c} is in {s}` is missing on purpose: it shares its beginning
@@ -69,16 +69,27 @@ impl Writer {
         topic: Topic,
         template: &'static str,
         slots: &[(&str, &str)],
-        place: &'static FileSource,
+        place: &'static Place,
         held_out: bool,
     ) {
-        self.add(topic, template, slots, Some(place.name), held_out);
+        self.add_both(topic, template, slots, Some(place.name), held_out);
+    }
+
+    fn add_both(
+        &mut self,
+        topic: Topic,
+        template: &'static str,
+        slots: &[(&str, &str)],
+        place: Option<&'static str>,
+        held_out: bool,
+    ) {
+        self.add(topic, template, slots, place, held_out);
         let plain = self.sentences.last().expect("one was just added");
         let fact = Sentence { text: format!("fact : {}", plain.text), answer: plain.answer + 2, ..plain.clone() };
         self.sentences.push(fact);
     }
 
-    fn geography(&mut self, place: &'static FileSource, country: bool) {
+    fn geography(&mut self, place: &'static Place, country: bool) {
         let k = if country { "country" } else { "state" };
         let relations = || [("capital", place.capital)].into_iter().chain(place.attributes.iter().copied());
         for c in place.cities.iter().copied().chain([place.capital]) {
@@ -102,6 +113,23 @@ impl Writer {
                 let held_out = place.held_out && i == 0;
                 for template in TWO_HOP {
                     self.add_fact(topic, template, &slots, place, held_out);
+                }
+            }
+        }
+    }
+
+    /// Questions about a city outside the vocabulary: what there is to say where no place is known.
+    fn unknown_cities(&mut self) {
+        for (k, places) in [("state", &STATES[..]), ("country", &COUNTRIES[..])] {
+            let relations = places[0].attributes.iter().map(|(relation, _)| *relation).chain(["capital"]);
+            let slots = [("c", "<unk>"), ("s", "unknown"), ("k", k), ("v", "unknown")];
+            for template in CITY {
+                self.add_both(Topic::UnknownCity, template, &slots, None, false);
+            }
+            for relation in relations {
+                let slots = [&slots[..], &[("r", relation)]].concat();
+                for template in TWO_HOP {
+                    self.add_both(Topic::UnknownCity, template, &slots, None, false);
                 }
             }
         }
@@ -192,7 +220,7 @@ impl Writer {
     }
 }
 
-/// Every sentence of every template.
+/// Every sentence of every template that says what it knows.
 pub fn all() -> Vec<Sentence> {
     let mut writer = Writer::default();
     for place in &STATES {
@@ -204,5 +232,12 @@ pub fn all() -> Vec<Sentence> {
     writer.words();
     writer.numbers();
     writer.grammar();
+    writer.sentences
+}
+
+/// Every sentence about a city outside the vocabulary.
+pub fn unknown_cities() -> Vec<Sentence> {
+    let mut writer = Writer::default();
+    writer.unknown_cities();
     writer.sentences
 }
