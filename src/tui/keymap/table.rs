@@ -127,7 +127,7 @@ commands! {
     "previous-graph", Program, Context::PANES, ["{"], None, |s, _| turn_graph(s, false), "To the open graph before";
     "close-graph", Program, Context::PANES, ["Ctrl-w"], None, |s, _| close_graph(s), "Close this graph; another one takes its place";
     "previous-pane", Program, Context::PANES, ["Shift-Tab"], None, |s, _| cycle_pane(s, -1), "To the pane before";
-    "tour", Program, Context::PANES, ["T"], Some("tour"), |s, _| start_tour(s), "A tour of the demo's circuit, in a few steps";
+    "tour", Program, Context::PANES, ["L"], Some("tour"), |s, _| start_tour(s), "A tour of the demo's circuit, in a few steps";
     "help", Program, Context::PANES, ["?"], Some("keys"), |s, _| open_help(s), "Every key";
     "models", Models, Context::PANES, ["M"], None, |s, _| open_models(s), "Open a graph that was open, or choose a model";
 }

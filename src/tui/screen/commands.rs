@@ -37,7 +37,8 @@ pub(in crate::tui) fn close_dialog(state: &mut State) {
 pub(in crate::tui) fn escape(state: &mut State) {
     if state.screen.tour.is_some() {
         leave_tour(state);
-    } else if state.workspace.busy.is_some() || state.features.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping) {
+    } else if state.workspace.busy.is_some() || state.features.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping)
+    {
         cancel(state);
     } else if state.screen.windows.zoomed {
         state.screen.windows.zoomed = false;
