@@ -52,10 +52,11 @@ fn the_main_paths_are_told_of_an_output_a_token_and_an_error() {
 }
 
 #[test]
-fn fewer_nodes_leave_other_paths_and_none_is_said() {
+fn where_a_filter_hides_all_paths_it_is_said() {
     let mut desk = Desk::traced((160, 48));
-    desk.press("t").press("Ctrl-u").type_text("0 0").press("Enter");
-    desk.expect("No path of kept edges").expect("keeps more nodes");
+    desk.press("f").type_text("type:logit").press("Enter H");
+    desk.expect("No path of kept edges").expect("puts the filter aside");
+    desk.press("\\").expect("of what flows into Austin");
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn what_is_worth_pinning_is_listed_until_something_is_pinned() {
     for size in [(160, 48), (120, 35), (80, 24)] {
         let mut desk = Desk::traced(size);
         desk.press_until("Tab", |state| state.screen.focus == subgraph::PANE);
-        desk.expect("p pins").expect("e p").expect("worth pinning");
+        desk.expect("p    pin the").expect("e p  boxes").expect("worth pinning");
         let leads = |id: &NodeId| !circuit(&desk).node(*id).is_error() && !circuit(&desk).node(*id).is_logit();
         let first = circuit(&desk).kept().ranked().into_iter().find(leads).unwrap();
         let name = circuit(&desk).name(first, &desk.state.screen.look.glyphs);

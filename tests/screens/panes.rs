@@ -208,7 +208,7 @@ fn in_subgraph(size: (u16, u16)) -> Desk {
 #[test]
 fn the_drawing_of_what_is_pinned_follows_every_edit() {
     let mut desk = Desk::traced((160, 48));
-    desk.expect("p pins").expect("worth pinning");
+    desk.expect("p    pin the selected node").expect("worth pinning");
     desk.press("p").expect("│ logit Austin │").expect("pins 1 ");
     desk.press("1 p");
     let node = circuit(&desk).selected();

@@ -88,7 +88,7 @@ fn the_tour_leads_from_the_answer_to_another_city() {
         desk.press("Esc");
         assert!(desk.state.screen.tour.is_none());
         // It begins anew, without what is on from before.
-        desk.press("T");
+        desk.press("L");
         assert_eq!((done(&desk), desk.selected()), (0, "logit Austin".to_owned()));
         assert!(circuit(&desk).edits.now().interventions.list.is_empty());
     }
@@ -98,7 +98,7 @@ fn the_tour_leads_from_the_answer_to_another_city() {
 fn the_tour_covers_nothing() {
     let mut desk = on_tour((80, 24));
     let lines = |desk: &Desk| desk.screen().lines().map(str::to_owned).collect::<Vec<_>>();
-    for keys in ["Tab", "s", "Esc", "1", "s", "Esc", "?", "Esc", "I", "s"] {
+    for keys in ["Tab", "1", "s", "Esc", "?", "Esc", "e", "Esc", "I", "s"] {
         desk.press(keys);
         let screen = lines(&desk);
         assert!(screen[21].starts_with(" tour"), "{}", desk.screen());
@@ -109,7 +109,7 @@ fn the_tour_covers_nothing() {
 #[test]
 fn without_the_demo_there_is_no_tour() {
     let mut desk = Desk::bare((80, 24), Some(Fake::quick()));
-    desk.press("T").expect("circuitscope tour");
+    desk.press("L").expect("circuitscope tour");
     assert!(desk.state.screen.tour.is_none());
 }
 
@@ -118,11 +118,11 @@ fn from_another_question_the_tour_turns_to_the_demos() {
     let mut desk = Desk::bare((120, 35), Some(tracer()));
     start_trace(&mut desk.state, demo::OTHER_PROMPT.to_owned());
     desk.settle();
-    desk.press("T").expect("tour 1/");
+    desk.press("L").expect("tour 1/");
     assert_eq!(circuit(&desk).traced.document.origin.prompt, demo::PROMPT);
     desk.press("{").expect("The tour waits").expect("} turns to it");
     desk.press("}").expect("tour 1/").expect("press 1");
-    desk.press("{ Esc T");
+    desk.press("{ Esc L");
     assert_eq!(circuit(&desk).traced.document.origin.prompt, demo::PROMPT, "it is not traced twice");
     assert_eq!(desk.state.workspace.tabs.place().unwrap().1, 2);
 }
@@ -134,6 +134,7 @@ fn the_demo_opens_with_named_pins_until_they_are_changed() {
         circuit(desk).edits.now().groups.iter().map(|group| group.name.clone()).collect()
     };
     let desk = remembering(data.path(), demo::PROMPT);
+    desk.expect("L tour");
     let wanted: serde_json::Value = serde_json::from_str(demo::SESSION).unwrap();
     let pins = &circuit(&desk).edits.now().pins;
     assert_eq!(pins.len(), wanted["pins"].as_array().unwrap().len(), "every pin is in the graph");

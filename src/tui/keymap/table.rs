@@ -133,7 +133,7 @@ commands! {
     "menu", Program, Context::PANES, ["Space"], Some("menu"), |s, _| await_key(s, Context::MENU), "What can be done, by task: another key follows";
     "open", Program, Context::PANES, ["O"], None, |s, _| ask_file(s), "Open a graph in a file beside this one";
     "saved", Program, Context::PANES, ["Ctrl-s"], None, |s, _| say_saved(s), "Nothing: it is saved as you go";
-    "tour", Program, Context::PANES, ["Ctrl-t"], Some("tour"), |s, _| start_tour(s), "A tour of the demo's circuit, in a few steps";
+    "tour", Program, Context::PANES, ["L"], Some("tour"), |s, _| start_tour(s), "A tour of the demo's circuit, in a few steps";
     "help", Program, Context::ANYWHERE, ["?", "F1"], Some("keys"), |s, _| open_help(s), "Every key, and the guide; F1 where a line is written";
     "models", Models, Context::PANES, ["M"], None, |s, _| open_models(s), "Open a graph that was open, or choose a model";
 }

@@ -1,9 +1,11 @@
 //! Walked path, ending at the selected node.
 
 use crate::text;
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::ui::Pen;
 use crate::tui::workspace::history::Entry;
+use crate::tui::workspace::session::is_demos;
 use crate::tui::workspace::{Circuit, Reached};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,28 +14,36 @@ use ratatui::style::Style;
 /// Most cells of an entry's name.
 const LONGEST: usize = 24;
 
-/// Says before the walk begins what is asked, what the model answers, and through which supernodes, as far as there are
-/// any and room for it.
+/// Says before the walk begins what the circuit comes to, and on the demo which key takes the tour.
 fn gist(state: &State, circuit: &Circuit, pen: &mut Pen<'_>) {
-    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
-    let groups = &circuit.edits.now().groups;
-    let Some(answer) = circuit.answer().and_then(|node| circuit.node(node).logit()).filter(|_| !groups.is_empty())
-    else {
-        return;
+    let theme = &state.screen.look.theme;
+    let key = key_of("tour", state);
+    let (gap, word) = ("   ", " tour");
+    let is_offered = is_demos(&circuit.traced.document) && state.screen.tour.is_none();
+    let for_tour = if is_offered { text::width(&key) + gap.len() + word.len() } else { 0 };
+    if let Some(says) = answered(state, circuit, pen.room().saturating_sub(for_tour + gap.len())) {
+        pen.put(gap, theme.text);
+        pen.put(&says, theme.text);
+    }
+    if is_offered && pen.room() >= for_tour {
+        pen.put(gap, theme.text);
+        pen.put(&key, theme.accent);
+        pen.put(word, theme.quiet);
+    }
+}
+
+/// Returns what is asked, what the model answers, and through which supernodes, as far as there are any and room for it.
+fn answered(state: &State, circuit: &Circuit, room: usize) -> Option<String> {
+    let glyphs = &state.screen.look.glyphs;
+    let names: Vec<String> = circuit.edits.now().groups.iter().map(|group| glyphs.visible(&group.name)).collect();
+    let through = match names.split_last()? {
+        (last, []) => last.clone(),
+        (last, before) => format!("{} and {last}", before.join(", ")),
     };
-    let names: Vec<String> = groups.iter().map(|group| glyphs.visible(&group.name)).collect();
-    let through = match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, before)) => format!("{} and {last}", before.join(", ")),
-        None => return,
-    };
+    let answer = circuit.node(circuit.answer()?).logit()?;
     let says = format!("says {}, through {through}", glyphs.visible(&answer.text));
     let asked = format!("asked \"{}\" the model {says}", glyphs.visible(&circuit.traced.document.origin.prompt));
-    let fits = |text: &&String| text::width(text) + 3 <= pen.room();
-    if let Some(says) = [asked, format!("the model {says}"), says].iter().find(fits) {
-        pen.skip(3);
-        pen.put(says, theme.text);
-    }
+    [asked, format!("the model {says}"), says].into_iter().find(|text| text::width(text) <= room)
 }
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {

@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Commands that work in every pane, in order of use. The last ones are shown at any width: they lead to all others.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "jump",
     "follow",
     "intervene",
@@ -22,6 +22,7 @@ const ORDER: [&str; 25] = [
     "filter",
     "pin",
     "prompt",
+    "tour",
     "contexts",
     "back",
     "forward",

@@ -7,8 +7,8 @@ use crate::tui::panes::feature::view::{ACTIVATION, Line};
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::ui::wrap;
-use crate::tui::workspace::Circuit;
 use crate::tui::workspace::overview::Ends;
+use crate::tui::workspace::{Circuit, Filter};
 
 /// Returns the lines: what the paths are, the paths with their shares, and the keys that lead on.
 pub(super) fn rows(state: &State, circuit: &Circuit, width: usize) -> Vec<Line> {
@@ -67,7 +67,11 @@ fn none(state: &State, circuit: &Circuit, ends: Ends) -> String {
         return "The links form a cycle, around which no path is strongest".to_owned();
     }
     let from = if ends.from.is_some() { "here" } else { "a token" };
-    format!("No path of kept edges leads there from {from}: {} keeps more nodes", key_of("nodes-more", state))
+    let helps = match circuit.marks.filter.as_ref().is_some_and(Filter::is_hiding) {
+        true => format!("{} puts the filter aside", key_of("filter-off", state)),
+        false => format!("{} keeps more nodes", key_of("nodes-more", state)),
+    };
+    format!("No path of kept edges leads there from {from}: {helps}")
 }
 
 /// Returns a path's lines: its share, and its nodes from the first to the output.

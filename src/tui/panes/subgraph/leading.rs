@@ -4,26 +4,30 @@ use crate::graph::InfluenceOf;
 use crate::text;
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
-use crate::tui::ui::{Pen, wrap};
+use crate::tui::ui::Pen;
 use crate::tui::workspace::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(super) fn render(state: &State, circuit: &Circuit, room: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
-    let width = usize::from(room.width).max(1);
-    let [pin, group, propose] = ["pin", "edit-group", "edit-proposals"].map(|name| key_of(name, state));
-    let says = format!(
-        "What is pinned is drawn here as a circuit: {pin} pins the selected node, {group} groups chosen nodes, {propose} \
-         proposes groups"
-    );
-    let mut lines: Vec<_> = wrap(&says, width).into_iter().map(|line| (line, theme.quiet)).collect();
+    let keys = [
+        ("pin", "pin the selected node"),
+        ("edit-group", "make one box of chosen nodes"),
+        ("edit-proposals", "boxes of alike features, proposed"),
+    ]
+    .map(|(name, does)| (key_of(name, state), does));
+    let wide = keys.iter().map(|(key, _)| text::width(key)).max().unwrap_or(0) + 2;
+    let mut lines = vec![(String::new(), "What is pinned is drawn here as a circuit", theme.quiet)];
+    lines.extend(keys.map(|(key, does)| (format!("{key}{}", " ".repeat(wide - text::width(&key))), does, theme.quiet)));
     if !circuit.overview.leading().is_empty() {
-        lines.push(("worth pinning, by influence".to_owned(), theme.strong));
+        lines.push((String::new(), "worth pinning, by influence", theme.strong));
     }
     let first = lines.len() as u16;
-    for ((line, style), at) in lines.iter().zip(0..room.height) {
-        Pen::new(buf, room, at).put(line, *style);
+    for ((key, says, style), at) in lines.iter().zip(0..room.height) {
+        let mut pen = Pen::new(buf, room, at);
+        pen.put(key, theme.accent);
+        pen.put(&glyphs.fit(says, pen.room()), *style);
     }
     let kept = circuit.kept();
     let all: f64 = kept.influence.iter().sum();

@@ -16,11 +16,10 @@ use crate::tui::workspace::Circuit;
 pub(super) const STEPS: &[Step] = &[
     Step {
         says: |state, circuit| {
-            let answer = name(state, circuit, circuit.selected());
+            let answer = circuit.node(circuit.selected()).logit().map_or("", |logit| logit.text.trim());
             match digit_to(circuit, |node| is_feature(circuit, node)) {
                 Some((digit, node)) if circuit.node(circuit.selected()).is_logit() => format!(
-                    "The columns are the prompt's tokens, and {answer} on top is what the model answers. Digits number what \
-                     wrote it: press `{digit}` to go to {}.",
+                    "{answer} is what the model answers; digits number what wrote it. Press `{digit}` to go to {}.",
                     name(state, circuit, node)
                 ),
                 _ => to_answer(state, "its inputs are numbered there"),
@@ -95,12 +94,7 @@ pub(super) const STEPS: &[Step] = &[
 /// Text after the last step.
 pub(super) const END: Of<String> = |state, circuit| {
     let says = outcome(circuit).unwrap_or_default();
-    let (city, other, prompt) = (demo::CITY, demo::OTHER_CITY, key_of("prompt", state));
-    format!(
-        "{says} The model still reads {city}, and reasons about {other}: that is the circuit. `{}` leaves the tour; \
-         `{prompt}` asks a question of yours.",
-        esc(state)
-    )
+    format!("{says} `{}` leaves the tour; `{}` asks a question of yours.", esc(state), key_of("prompt", state))
 };
 
 /// Says how to come back to the answer, and why.
@@ -116,9 +110,13 @@ fn enter(state: &State) -> String {
     key_of("follow", state)
 }
 
+/// Most cells of a node's name.
+const NAME: usize = 44;
+
 /// Returns a node's name without what would be taken for the sign of a key.
 fn name(state: &State, circuit: &Circuit, node: NodeId) -> String {
-    circuit.name(node, &state.screen.look.glyphs).replace('`', "'")
+    let glyphs = &state.screen.look.glyphs;
+    glyphs.fit(&circuit.name(node, glyphs), NAME).replace('`', "'")
 }
 
 fn is_feature(circuit: &Circuit, node: NodeId) -> bool {
@@ -152,7 +150,7 @@ fn outcome(circuit: &Circuit) -> Option<String> {
     Some(match before == after {
         true => format!("{before} falls from {from:.2} to {to:.2}."),
         false => {
-            format!("{before} falls from {from:.2} to {to:.2}, and the model says {after}, {:.2}.", is.probabilities[1])
+            format!("{before} falls from {from:.2} to {to:.2}; the model says {after}, {:.2}.", is.probabilities[1])
         }
     })
 }
