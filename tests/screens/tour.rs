@@ -121,7 +121,7 @@ fn from_another_question_the_tour_turns_to_the_demos() {
     desk.press("L").expect("tour 1/");
     assert_eq!(circuit(&desk).traced.document.origin.prompt, demo::PROMPT);
     desk.press("{").expect("The tour waits").expect("} turns to it");
-    desk.press("}").expect("tour 1/").expect("press 1");
+    desk.press("}").expect("tour 1/").expect("Press 1");
     desk.press("{ Esc L");
     assert_eq!(circuit(&desk).traced.document.origin.prompt, demo::PROMPT, "it is not traced twice");
     assert_eq!(desk.state.workspace.tabs.place().unwrap().1, 2);
