@@ -36,8 +36,8 @@ fn every_page_ends_with_examples_exit_codes_files_and_environment() {
         let starts = sections.map(|section| page.find(section).unwrap_or_else(|| panic!("{arguments:?}: {section}")));
         assert!(starts.is_sorted(), "{arguments:?}: {starts:?}");
         let [examples, status, files, environment] = starts;
-        let name = arguments.get(1).map_or_else(String::new, |name| format!("{name} "));
-        assert!(page[examples..status].contains(&format!("circuitscope {name}")), "{arguments:?}");
+        let command = format!("circuitscope {}", arguments.get(1).copied().unwrap_or_default());
+        assert!(page[examples..status].contains(command.trim_end()), "{arguments:?}");
         assert!(page[files..environment].contains("graph.safetensors.session.json"), "{arguments:?}");
         assert!(page[environment..].contains("HF_TOKEN") && page[environment..].contains("PAGER"), "{arguments:?}");
     }

@@ -320,7 +320,7 @@ fn nothing_is_written_while_nothing_happens() {
     // The graph is there before all of its rows are.
     session.until("the end of the trace", |screen| !screen.contents().contains("stops"));
     session.press("1");
-    session.until_shows("promotes");
+    session.until_shows("automatic");
     session.until_shows("Top activations");
     thread::sleep(Duration::from_millis(200));
     let before = session.raw();
@@ -503,7 +503,7 @@ fn two_cities_are_compared_and_merged() {
     let mut session = Session::start(&[]);
     session.until("the whole graph", |screen| is_traced(screen, "→ Austin"));
     session.press("|\r\x15fact : the capital of the state containing Oakland is\r");
-    session.until_shows("flows in");
+    session.until_shows("flows out");
     let text = session.text();
     let lines: Vec<&str> = text.lines().collect();
     let ends = |word: &str| lines[3..5].iter().find_map(|line| line.find(word)).unwrap();

@@ -91,7 +91,7 @@ fn the_guide_is_read_from_the_help() {
     desk.press("g");
     assert_eq!(desk.screen(), top);
     // A letter leads to a page at once.
-    desk.press("q").press("a").expect("Columns are the prompt's tokens");
+    desk.press("q").press("a").expect("Walk a circuit on the screen");
     desk.press("Esc Esc Esc");
     assert!(desk.state.dialogs.is_empty());
     desk.press("?").type_text("perplexing").expect("nothing does that");

@@ -52,14 +52,6 @@ fn the_main_paths_are_told_of_an_output_a_token_and_an_error() {
 }
 
 #[test]
-fn where_a_filter_hides_all_paths_it_is_said() {
-    let mut desk = Desk::traced((160, 48));
-    desk.press("f").type_text("type:logit").press("Enter");
-    desk.expect("No path of kept edges").expect("puts the filter aside");
-    desk.press("\\").expect("of what flows into Austin");
-}
-
-#[test]
 fn what_is_worth_pinning_is_listed_until_something_is_pinned() {
     for size in [(160, 48), (120, 35), (80, 24)] {
         let mut desk = Desk::traced(size);

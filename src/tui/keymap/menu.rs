@@ -67,7 +67,6 @@ pub const TASKS: [Task; 6] = [
             ("edges-more", "more edges"),
             ("edges-fewer", "fewer edges"),
             ("thresholds", "thresholds"),
-            ("thresholds-usual", "0.8/0.98, readable"),
         ],
     },
     Task {
@@ -76,7 +75,6 @@ pub const TASKS: [Task; 6] = [
             ("next-pane", "next pane"),
             ("zoom", "zoom"),
             ("palette", "run by name"),
-            ("tour", "tour of the demo"),
             ("help", "every key, guide"),
             ("quit", "leave"),
         ],

@@ -147,10 +147,11 @@ fn shown_key(command: &Command, context: Context, state: &State, charset: Charse
     }
 }
 
-/// Returns the key of a command, for texts that name it.
+/// Returns the key of a command, for texts that name it, behind the key that comes before it.
 pub(in crate::tui) fn key_of(name: &str, state: &State) -> String {
-    let key = Command::named(name).and_then(|command| state.screen.keymap.first(command));
-    key.map_or_else(String::new, |key| key.label(state.screen.look.glyphs.charset))
+    let charset = state.screen.look.glyphs.charset;
+    let labels = Command::named(name).map(|command| state.screen.keymap.labels(command, charset));
+    labels.and_then(|labels| labels.into_iter().next()).unwrap_or_default()
 }
 
 #[cfg(test)]

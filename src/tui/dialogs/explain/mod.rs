@@ -257,8 +257,8 @@ const EXPLAIN_LINE: Context = Context::line("explain line");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "why-down", Why, EXPLAIN, ["Down", "j"], Some("choose"), |s, _| update::move_in_why(s, 1), "To the next feature";
-    "why-up", Why, EXPLAIN, ["Up", "k"], Some("choose"), |s, _| update::move_in_why(s, -1), "To the feature before";
+    "why-down", Why, EXPLAIN, ["Down", "j"], Some("choose"), |s, _| update::move_in_why(s, 1), "To the next feature explained";
+    "why-up", Why, EXPLAIN, ["Up", "k"], Some("choose"), |s, _| update::move_in_why(s, -1), "To the feature explained before";
     "why-page-down", Why, EXPLAIN, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::move_in_why(s, 10), "Ten features further";
     "why-page-up", Why, EXPLAIN, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::move_in_why(s, -10), "Ten features back";
     "why-trace", Why, EXPLAIN, ["Enter"], Some("trace"), |s, _| update::trace_why(s), "Trace its pre-activation, and walk that graph";
