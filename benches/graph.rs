@@ -1,7 +1,7 @@
 //! What pruning, filtering and searching cost on a graph as large as they come: 10,000 nodes, 5 million edges. And what
 //! is left to the thread that draws: every key and every answer there has to be done in 5 ms.
 
-use circuitscope::format::{self, Format, Options, Theme as FigureTheme};
+use circuitscope::format::{self, Options};
 use circuitscope::graph::query::{NothingKnown, Query, Subject};
 use circuitscope::graph::{
     AttributionGraph, Document, Edited, FeatureAt, GraphInfo, Labels, Node, Part, SimilarityBounds, Site, Thresholds,
@@ -210,8 +210,7 @@ fn on_the_screen(criterion: &mut Criterion) {
 fn opening(criterion: &mut Criterion) {
     let document = document();
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("graph.json");
-    let options =
-        Options { format: Format::Json, part: Part::All, slug: "large".into(), scan: None, theme: FigureTheme::Light };
+    let options = Options { part: Some(Part::All), slug: "large".into(), ..Options::default() };
     let kept = document.prune(document.edited.thresholds);
     format::export(&document, &kept, &document.edited, &options, &path).expect("the benchmark's folder can be written");
     let size = std::fs::metadata(&path).map_or(0, |file| file.len());

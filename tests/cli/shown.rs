@@ -77,8 +77,8 @@ impl Prepared {
         let edge = asked("from:feature to:logit")["edges"][0].clone();
         let [source, target] = ["source", "target"].map(|end| edge[end].as_str().unwrap().to_owned());
         let features = asked("type:feature");
-        let ids = features["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap().to_owned());
-        let other = ids.filter(|id| *id != source).last().unwrap();
+        let mut ids = features["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap().to_owned());
+        let other = ids.rfind(|id| *id != source).unwrap();
         let group = format!("places={source},{other}");
         circuitscope().arg("edit").arg(&graph).args(["--group", &group]).assert().success();
         Self { folder, ids: [("SOURCE", source), ("TARGET", target), ("OTHER", other)] }

@@ -259,8 +259,8 @@ commands! {
     pub const BINDINGS;
     "why-down", Why, EXPLAIN, ["Down", "j"], Some("choose"), |s, _| update::move_in_why(s, 1), "To the next feature explained";
     "why-up", Why, EXPLAIN, ["Up", "k"], Some("choose"), |s, _| update::move_in_why(s, -1), "To the feature explained before";
-    "why-page-down", Why, EXPLAIN, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::move_in_why(s, 10), "Ten features further";
-    "why-page-up", Why, EXPLAIN, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::move_in_why(s, -10), "Ten features back";
+    "why-page-down", Why, EXPLAIN, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::move_in_why(s, 10), "Ten explained features further";
+    "why-page-up", Why, EXPLAIN, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::move_in_why(s, -10), "Ten explained features back";
     "why-trace", Why, EXPLAIN, ["Enter"], Some("trace"), |s, _| update::trace_why(s), "Trace its pre-activation, and walk that graph";
     "why-position", Why, EXPLAIN, ["Tab"], Some("here/all"), |s, _| update::turn_why_position(s), "List at this position, or at all";
     "why-prompt", Why, EXPLAIN, ["p"], Some("other prompt"), |s, _| update::write_in_why(s, InputMode::Prompt), "List those that fire on another prompt";
@@ -270,7 +270,7 @@ commands! {
     "why-last", Why, EXPLAIN, ["G", "End"], None, |s, _| update::move_in_why(s, isize::MAX), "To the last feature of the list";
     "why-close", Why, EXPLAIN, ["Esc", "q"], Some("back"), |s, _| update::close_why(s), "Leave the list";
     "why-line-take", Why, EXPLAIN_LINE, ["Enter"], Some("take"), |s, _| update::take_why_line(s), "Take this prompt, or this feature";
-    "why-line-leave", Why, EXPLAIN_LINE, ["Esc"], Some("back"), |s, _| update::close_why(s), "Leave the line";
+    "why-line-leave", Why, EXPLAIN_LINE, ["Esc"], Some("back"), |s, _| update::close_why(s), "Leave the prompt";
 }
 
 impl Dialog for Reasons {
