@@ -216,8 +216,8 @@ fn report(
             kept.n_edges(),
             graph.n_edges(),
         );
-        if let Some(DrawnEdges { drawn, left_out }) = edges.filter(|edges| edges.left_out > 0) {
-            note!("drawn are the {drawn} strongest edges of {} (--min-weight, --max-edges)", drawn + left_out);
+        if let Some(said) = edges.and_then(|edges| edges.said()) {
+            note!("{said} (--min-weight, --max-edges)");
         }
     }
     Ok(())

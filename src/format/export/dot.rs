@@ -34,7 +34,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         let ids: Vec<_> = members.iter().map(|at| dot(&sheet.id(*at))).collect();
         writeln!(out, "  {{ rank=same; {}; }}", ids.join("; "))?;
     }
-    if let Some(said) = sheet.said_of_edges() {
+    if let Some(said) = sheet.drawn_edges().said() {
         writeln!(out, "  // {said}")?;
     }
     for edge in &sheet.drawn.edges {

@@ -19,7 +19,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         // Its ids may not hold much; a node's own is in its text where it has no better one.
         writeln!(out, "    n{at}{open}\"{}\"{close}", mermaid(&sheet.title_at(at)))?;
     }
-    if let Some(said) = sheet.said_of_edges() {
+    if let Some(said) = sheet.drawn_edges().said() {
         writeln!(out, "    %% {said}")?;
     }
     for edge in &sheet.drawn.edges {

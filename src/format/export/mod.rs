@@ -130,6 +130,15 @@ pub struct DrawnEdges {
     pub left_out: usize,
 }
 
+impl DrawnEdges {
+    /// Returns a sentence about the edges that are left out, without its stop; `None` where there are none.
+    pub fn said(&self) -> Option<String> {
+        let edges = if self.drawn == 1 { "edge is" } else { "edges are" };
+        let weaker = if self.left_out == 1 { "weaker one is" } else { "weaker ones are" };
+        (self.left_out > 0).then(|| format!("{} {edges} drawn, {} {weaker} not", self.drawn, self.left_out))
+    }
+}
+
 /// Writes an export, whole or not at all, and returns the edges of a drawing. `kept` is the part that pruning at the
 /// thresholds of `edited` keeps.
 ///
@@ -221,7 +230,7 @@ fn checked<'a>(
     let sheet = |slug| Sheet::new(document, kept, edited, part, slug);
     let drawn = |slug| {
         let sheet = sheet(slug).with_strongest_edges(&drawing);
-        let edges = DrawnEdges { drawn: sheet.drawn.edges.len(), left_out: sheet.edges_left_out };
+        let edges = sheet.drawn_edges();
         (sheet, Some(edges))
     };
     Ok(match format {

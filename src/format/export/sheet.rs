@@ -1,6 +1,6 @@
 //! The exported part, with the texts that all formats share.
 
-use crate::format::export::Drawing;
+use crate::format::export::{Drawing, DrawnEdges};
 use crate::graph::{
     AttributionGraph, Document, Edited, Kept, Node, NodeKind, Part, Scores, Selection, SupernodeGraph, label, scores,
     subgraph_scores,
@@ -90,14 +90,9 @@ impl<'a> Sheet<'a> {
         harmless(special.and_then(|text| prompt.strip_prefix(text)).unwrap_or(prompt))
     }
 
-    /// Returns a sentence about the edges that are not drawn, where there are any.
-    pub fn said_of_edges(&self) -> Option<String> {
-        let drawn = self.drawn.edges.len();
-        (self.edges_left_out > 0).then(|| {
-            let edges = if drawn == 1 { "edge is" } else { "edges are" };
-            let weaker = if self.edges_left_out == 1 { "weaker one is" } else { "weaker ones are" };
-            format!("{drawn} {edges} drawn, {} {weaker} not", self.edges_left_out)
-        })
+    /// Returns how many edges are drawn, and how many are not.
+    pub fn drawn_edges(&self) -> DrawnEdges {
+        DrawnEdges { drawn: self.drawn.edges.len(), left_out: self.edges_left_out }
     }
 
     pub fn selection(&self) -> Selection<'a> {

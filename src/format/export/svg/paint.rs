@@ -323,7 +323,7 @@ fn legend(out: &mut Svg, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) 
             next = entry(out, sign(shape, next + 16.0, y, stroke, palette), shape.name());
         }
     }
-    let left_out = sheet.said_of_edges().map_or_else(String::new, |said| format!("; {said}"));
+    let left_out = sheet.drawn_edges().said().map_or_else(String::new, |said| format!("; {said}"));
     let text_of = format!("width: share of everything that flows into the target{left_out}");
     let caption = Caption { x: 24.0, y: y + 20.0, text: text_of, anchor: Anchor::Start };
     write(out, &caption, SMALL, palette.quiet);

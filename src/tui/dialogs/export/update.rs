@@ -101,9 +101,7 @@ fn take_exported(state: &mut State, result: Result<Exported, String>) {
         Ok(Exported::IsThere) => export.is_there = true,
         Ok(Exported::Written(path, edges)) => {
             state.dialogs.close_all();
-            let some = edges.filter(|edges| edges.left_out > 0).map_or_else(String::new, |edges| {
-                format!("; drawn are the {} strongest edges of {}", edges.drawn, edges.drawn + edges.left_out)
-            });
+            let some = edges.and_then(|edges| edges.said()).map_or_else(String::new, |said| format!("; {said}"));
             state.screen.say(format!("Exported to {}{some}", path.display()));
         }
         Ok(Exported::Text(text)) if text.len() > LONGEST => {

@@ -6,7 +6,7 @@ use crate::text;
 use crate::tui::panes::connections;
 use crate::tui::screen::hints::key_of;
 use crate::tui::state::State;
-use crate::tui::ui::{End, Pen, first_line, free, note, stability_style};
+use crate::tui::ui::{End, Look, Pen, first_line, free, note, stability_style};
 use crate::tui::workspace::links::Summed;
 use crate::tui::workspace::{Circuit, Link, Listed, Order, Side};
 use ratatui::buffer::Buffer;
@@ -253,14 +253,9 @@ fn stability_mark(state: &State, class: Option<StabilityClass>, pen: &mut Pen<'_
 /// Draws the row of edges that are listed together: `errors at 12 places 31 %`, and the key that lists them one by one.
 fn summed_row(state: &State, summed: &Summed, strongest: f64, area: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
-    let sign = theme.sign(summed.weight as f32);
-    let (command, of) = match summed.kind {
-        Listed::Features => ("list-features", "features"),
-        Listed::Errors => ("list-errors", "errors"),
-        Listed::Tokens => ("list-tokens", "tokens"),
-    };
+    let of = summed.kind.name();
     let text = format!("{of} at {}", text::counted(summed.n_edges, "place"));
-    let opens = format!("{} opens", key_of(command, state));
+    let opens = format!("{} opens", key_of(&format!("list-{of}"), state));
     let figures = Figures::of(state, area.width);
     let mut pen = Pen::new(buf, area, 0);
     pen.put("  ", theme.text);
@@ -277,14 +272,7 @@ fn summed_row(state: &State, summed: &Summed, strongest: f64, area: Rect, buf: &
     if figures.activations {
         pen.skip(MOVED as u16 + 1);
     }
-    if figures.weight {
-        pen.put(&format!("{:>WEIGHT$}", text::weight(summed.weight as f32)), sign);
-    }
-    pen.put(&format!("{:>SHARE$}", text::percent(summed.share)), theme.text);
-    if figures.bar > 0 {
-        pen.put(" ", theme.text);
-        pen.put(&glyphs.bar(summed.share / strongest.max(f64::MIN_POSITIVE), figures.bar), sign);
-    }
+    figures.write(summed.weight as f32, summed.share, strongest, &state.screen.look, &mut pen);
 }
 
 /// Columns of figures in a row.
@@ -310,6 +298,19 @@ impl Figures {
         Self { bar, weight: width >= if activations { 52 } else { 38 }, activations }
     }
 
+    /// Writes weight, share and bar, as far as there is room for them; the bar of `strongest` is full.
+    fn write(&self, weight: f32, share: f64, strongest: f64, look: &Look, pen: &mut Pen<'_>) {
+        let sign = look.theme.sign(weight);
+        if self.weight {
+            pen.put(&format!("{:>WEIGHT$}", text::weight(weight)), sign);
+        }
+        pen.put(&format!("{:>SHARE$}", text::percent(share)), look.theme.text);
+        if self.bar > 0 {
+            pen.put(" ", look.theme.text);
+            pen.put(&look.glyphs.bar(share / strongest.max(f64::MIN_POSITIVE), self.bar), sign);
+        }
+    }
+
     /// Returns the cells of all columns.
     fn width(&self) -> usize {
         let weight = if self.weight { WEIGHT } else { 0 };
@@ -331,7 +332,6 @@ fn row(
 ) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let followed = side == circuit.connections.side;
-    let sign = theme.sign(link.edge.weight);
     let figures = Figures::of(state, area.width);
     let mut pen = Pen::new(buf, area, 0);
     let digit = if followed && at < 9 { (at + 1).to_string() } else { " ".to_owned() };
@@ -364,14 +364,7 @@ fn row(
         pen.put(" ", theme.text);
         moved(state, circuit, link.other, &mut pen);
     }
-    if figures.weight {
-        pen.put(&format!("{:>WEIGHT$}", text::weight(link.edge.weight)), sign);
-    }
-    pen.put(&format!("{:>SHARE$}", text::percent(link.share)), theme.text);
-    if figures.bar > 0 {
-        pen.put(" ", theme.text);
-        pen.put(&glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), figures.bar), sign);
-    }
+    figures.write(link.edge.weight, link.share, strongest, &state.screen.look, &mut pen);
     if followed && at == circuit.connections.row && state.screen.focus == connections::PANE {
         buf.set_style(area, theme.selection);
     }

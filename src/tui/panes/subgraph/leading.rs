@@ -1,6 +1,5 @@
 //! What the pane is for, and what is worth pinning, while nothing is pinned.
 
-use crate::graph::InfluenceOf;
 use crate::text;
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
@@ -33,7 +32,7 @@ pub(super) fn render(state: &State, circuit: &Circuit, room: Rect, buf: &mut Buf
     let all: f64 = kept.influence.iter().sum();
     for (node, line) in circuit.overview.leading().iter().zip(first..room.height) {
         // A file's influences are not shares of a sum.
-        let is_share = matches!(circuit.traced.document.graph.influence_of(), InfluenceOf::Whole) && all > 0.0;
+        let is_share = circuit.traced.document.graph.is_whole() && all > 0.0;
         let share = kept.influence.get(node.index()).filter(|_| is_share).map(|own| text::percent(own / all));
         let share = format!("{:>6}  ", share.as_deref().map_or("", str::trim_start));
         let mut pen = Pen::new(buf, room, line);
