@@ -6,7 +6,7 @@ use crate::cli::output::{note, print_from, print_json};
 use crate::format::{self, Drawing, DrawnEdges, Format, Options, Theme};
 use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, scores};
 use anyhow::{Context, bail};
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 
 /// Writes a part of a graph as a file for other programs, or as a figure.
@@ -15,8 +15,8 @@ pub struct ExportArgs {
     #[command(flatten)]
     graph: GraphArgs,
     /// What to write
-    #[arg(long, value_enum)]
-    format: ExportFormat,
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    format: Format,
     /// Which part of the graph [default: pruned; of a drawing (svg, dot, mermaid) pinned, where anything is]
     #[arg(long, value_enum)]
     select: Option<Select>,
@@ -49,32 +49,6 @@ pub struct ExportArgs {
     json: bool,
 }
 
-/// What a graph can be exported to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum ExportFormat {
-    /// The graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels
-    Json,
-    /// The link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it
-    Url,
-    /// A graph for graphviz
-    Dot,
-    /// A figure
-    Svg,
-    /// A Mermaid flowchart
-    Mermaid,
-    /// A lab note
-    Markdown,
-    /// A table of nodes
-    CsvNodes,
-    /// A table of edges
-    CsvEdges,
-    /// The interventions that were made on it, for `intervene`, `generate` and `edit --interventions`
-    Interventions,
-    /// A safetensors file with the adjacency matrix, scores and masks, as circuit-tracer computes them
-    Dense,
-}
-
 /// Which part of a graph is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,20 +77,14 @@ enum FigureTheme {
     Dark,
 }
 
+/// Returns what reads a format by its name, with all of them for the help and completions.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let names = Format::all().map(|format| PossibleValue::new(format.name()).help(format.about()));
+    PossibleValuesParser::new(names).try_map(|name| Format::named(&name).ok_or("there is no such format"))
+}
+
 impl ExportArgs {
     fn options(&self) -> Options {
-        let format = match self.format {
-            ExportFormat::Json => Format::Json,
-            ExportFormat::Url => Format::Url,
-            ExportFormat::Dot => Format::Dot,
-            ExportFormat::Svg => Format::Svg,
-            ExportFormat::Mermaid => Format::Mermaid,
-            ExportFormat::Markdown => Format::Markdown,
-            ExportFormat::CsvNodes => Format::CsvNodes,
-            ExportFormat::CsvEdges => Format::CsvEdges,
-            ExportFormat::Interventions => Format::Interventions,
-            ExportFormat::Dense => Format::Dense,
-        };
         let part = self.select.map(|select| match select {
             Select::All => Part::All,
             Select::Pruned => Part::Pruned,
@@ -127,7 +95,13 @@ impl ExportArgs {
             FigureTheme::Dark => Theme::Dark,
         };
         let drawing = Drawing { theme, least_share: self.min_weight, most_edges: self.max_edges };
-        Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), drawing }
+        Options {
+            format: self.format,
+            part,
+            slug: self.slug.clone().unwrap_or_default(),
+            scan: self.scan.clone(),
+            drawing,
+        }
     }
 
     /// Adds the pins of the command line to the user's edits of the graph.
@@ -151,11 +125,6 @@ impl ExportArgs {
 /// # Errors
 /// Fails where the file cannot be read, holds no sound graph, or the export cannot be written; no file is left then.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
-    for (option, given) in [("--slug", &args.slug), ("--scan", &args.scan)] {
-        if given.is_some() && args.format == ExportFormat::Dense {
-            bail!("--format dense has no place for {option}; leave it out");
-        }
-    }
     if args.json && args.is_to_stdout() {
         bail!("--out - and --json both write to stdout; leave one out");
     }
@@ -187,7 +156,7 @@ fn report(
         let selection = Selection::new(graph, kept, edited, part);
         let mut result = serde_json::json!({
             "out": args.out,
-            "format": args.format,
+            "format": args.format.name(),
             "select": Select::of(part),
             "partial": partial,
             "nodes": graph.n_nodes(),

@@ -151,7 +151,7 @@ impl<'a> Laid<'a> {
 
     fn export(&self, out: &std::path::Path) -> Result<()> {
         let is_note = out.extension().is_some_and(|extension| extension == "md");
-        let format = if is_note { Format::Markdown } else { Format::Json };
+        let format = if is_note { Format::markdown() } else { Format::json() };
         let options = Options { format, part: Some(Part::All), ..Options::default() };
         let edited = &self.merged.edited;
         format::export(&self.merged, &self.merged.prune(edited.thresholds), edited, &options, out)?;

@@ -1,12 +1,13 @@
 //! Interventions on a prompt's run: requests and replies.
 
 use crate::attribution::Engine;
-use crate::graph::{FeatureAt, Intervention, Interventions, Token};
+use crate::graph::{AttributionGraph, FeatureAt, Intervention, Interventions, Token};
 use crate::ids::Position;
 use crate::intervention::{Baseline, Effects, Generation, Next, Sampling, Sweep, generate};
 use crate::job::Monitor;
 use crate::service::swap::Swap;
 use crate::tokens::Tokenizer;
+use crate::verify::{self, Answer, Question};
 use anyhow::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -178,6 +179,24 @@ impl CachedBaseline {
         let effects = Effects::of(&base, &altered, &asked.targets, &asked.features, LISTED);
         let texts = texts(engine, Measured::tokens(&effects));
         Ok(Measured { effects, texts })
+    }
+
+    /// Checks a graph, or a part of it, against the model; `told` is given partial answers.
+    ///
+    /// # Errors
+    /// Fails where the model cannot be run, or as [`verify::answer`] does.
+    pub fn check(
+        &self,
+        engine: &Engine,
+        graph: &AttributionGraph,
+        question: &Question,
+        told: &mut dyn FnMut(Answer),
+        monitor: &Monitor,
+    ) -> Result<Answer> {
+        monitor.report("running the model", 0, 0)?;
+        let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
+        let base = self.baseline(engine, &engine.tokens(&ids)?, monitor)?;
+        Ok(verify::answer(engine, graph, &base.capture, question, told, monitor)?)
     }
 
     /// Answers a request on a prompt; `told` is given partial replies.

@@ -11,7 +11,7 @@ use crate::service::interventions::{CachedBaseline, Experiment, Measured, ModelR
 use crate::service::library::FeatureSource;
 use crate::service::partial_graphs::grow;
 use crate::tokens::UnknownWord;
-use crate::verify::{self, Answer, Question};
+use crate::verify::{Answer, Question};
 use anyhow::{Context as _, Result, bail};
 
 /// Most features in a list on the screen.
@@ -234,6 +234,6 @@ impl Tracer for LocalTracer {
         told: &mut dyn FnMut(Answer),
         monitor: &Monitor,
     ) -> Result<Answer> {
-        Ok(verify::answer(&self.engine, graph, question, told, monitor)?)
+        self.base.check(&self.engine, graph, question, told, monitor)
     }
 }

@@ -37,10 +37,23 @@ impl<'a> Bench<'a> {
     /// Fails where the graph was made with another model or transcoder or its links form a cycle, weights cannot be
     /// read, or the work was stopped.
     pub fn new(engine: &'a Engine, graph: &'a AttributionGraph, monitor: &Monitor) -> Result<Self, VerifyError> {
+        Self::of(engine, graph, run_of(engine, graph, monitor)?, monitor)
+    }
+
+    /// Starts from `capture`, the model's run on the graph's prompt.
+    ///
+    /// # Errors
+    /// Fails as [`Bench::new`] does.
+    pub fn of(
+        engine: &'a Engine,
+        graph: &'a AttributionGraph,
+        capture: Capture,
+        monitor: &Monitor,
+    ) -> Result<Self, VerifyError> {
         if graph.is_cyclic() {
             return Err(VerifyError::Cyclic);
         }
-        let capture = same_model(engine, graph, monitor)?;
+        require_same_model(engine, graph, &capture)?;
         let outcome = intervene(&engine.model, &engine.transcoder, &capture, &[], &Mode::Free, &within(monitor))?;
         let base = Run::new(engine, outcome);
         Ok(Self { engine, graph, capture, base })
@@ -49,6 +62,11 @@ impl<'a> Bench<'a> {
     /// Returns the graph.
     pub fn graph(&self) -> &'a AttributionGraph {
         self.graph
+    }
+
+    /// Returns the model's own run.
+    pub fn capture(&self) -> &Capture {
+        &self.capture
     }
 
     /// Runs the model with a feature node set to 0.
@@ -137,12 +155,23 @@ fn uncapped(logit: f64, cap: Option<f64>) -> f64 {
 /// # Errors
 /// Fails with [`VerifyError::OtherModel`] where it was not; or where weights cannot be read, or the work was stopped.
 pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) -> Result<Capture, VerifyError> {
+    let capture = run_of(engine, graph, monitor)?;
+    require_same_model(engine, graph, &capture)?;
+    Ok(capture)
+}
+
+/// Runs the model on a graph's prompt.
+fn run_of(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) -> Result<Capture, VerifyError> {
+    let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
+    Ok(engine.capture_tokens(&engine.tokens(&ids)?, monitor)?)
+}
+
+/// Checks that a graph was made with this model and its transcoder, by the model's run on the graph's prompt.
+fn require_same_model(engine: &Engine, graph: &AttributionGraph, capture: &Capture) -> Result<(), VerifyError> {
     let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
     if here != there {
         return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
     }
-    let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
-    let capture = engine.capture_tokens(&engine.tokens(&ids)?, monitor)?;
     for id in graph.feature_nodes() {
         let at = feature_at(graph, id)?;
         let active = &capture.layers[at.layer().index()].active;
@@ -151,7 +180,7 @@ pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) 
             return Err(VerifyError::OtherModel(format!("its feature {name} is not active here")));
         }
     }
-    Ok(capture)
+    Ok(())
 }
 
 /// Returns a monitor for one run of many, which is stopped with this one and keeps its reports to itself.

@@ -1,6 +1,6 @@
 //! Question about a graph and its model, and the answer: for callers that do not hold the model.
 
-use crate::attribution::{Asked, EdgeParts, Engine, Probe, source_of};
+use crate::attribution::{Asked, Capture, EdgeParts, Engine, Probe, source_of};
 use crate::graph::{AttributionGraph, Document, Freeze, Kept};
 use crate::ids::NodeId;
 use crate::intervention::Mode;
@@ -102,7 +102,7 @@ pub fn sources(document: &Document, pins: &[NodeId], kept: &Kept, top: usize) ->
     features
 }
 
-/// Answers a question. `told` is given partial answers about a graph.
+/// Answers a question, given the model's run on the graph's prompt. `told` is given partial answers about a graph.
 ///
 /// # Errors
 /// Fails where the graph is of another model or cannot be checked, a node is not of the kind that the question needs,
@@ -110,12 +110,12 @@ pub fn sources(document: &Document, pins: &[NodeId], kept: &Kept, top: usize) ->
 pub fn answer(
     engine: &Engine,
     graph: &AttributionGraph,
+    run: &Capture,
     question: &Question,
     told: &mut dyn FnMut(Answer),
     monitor: &Monitor,
 ) -> Result<Answer, VerifyError> {
-    monitor.report("running the model", 0, 0)?;
-    let bench = || Bench::new(engine, graph, monitor);
+    let bench = || Bench::of(engine, graph, run.clone(), monitor);
     let mode = |freeze: Freeze| Mode::over_all(freeze, engine.model.spec.n_layers);
     Ok(match question {
         Question::Edge { source, target } => {
@@ -135,23 +135,23 @@ pub fn answer(
             let faithfulness = bench.faithfulness(*most, &mode(*freeze), monitor)?;
             let mut found = GraphAnswer { faithfulness: Some(faithfulness), ..GraphAnswer::default() };
             told(Answer::Graph(found.clone()));
-            found.replacements = Some(replacement(engine, graph.tokens(), monitor)?);
+            found.replacements = Some(replacement(engine, run, monitor)?);
             told(Answer::Graph(found.clone()));
             found.perturbations = Some(bench.perturbations(sources, monitor)?);
             Answer::Graph(found)
         }
-        Question::Heads { source, target } => Answer::Heads(heads(engine, graph, (*source, *target), monitor)?),
+        Question::Heads { source, target } => Answer::Heads(heads(engine, graph, run, (*source, *target), monitor)?),
     })
 }
 
 fn heads(
     engine: &Engine,
     graph: &AttributionGraph,
+    run: &Capture,
     (source, target): (NodeId, NodeId),
     monitor: &Monitor,
 ) -> Result<EdgeParts, VerifyError> {
     let (asked, source) = (Asked::of_node(graph, target)?, source_of(graph, source)?);
-    let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
-    let probe = Probe::new(engine, &engine.tokens(&ids)?, monitor)?;
+    let probe = Probe::of(engine, run.clone(), monitor)?;
     Ok(probe.heads(asked, source, monitor)?)
 }

@@ -1,8 +1,7 @@
 //! Replacement models, which have transcoders in place of MLPs and no errors, compared with the model (Ameisen et al.
 //! 2025, "Evaluating the cross-layer transcoder").
 
-use crate::attribution::{Engine, softmax};
-use crate::graph::Token;
+use crate::attribution::{Capture, Engine, softmax};
 use crate::job::Monitor;
 use crate::verify::bench::within;
 use crate::verify::pass::{Pass, Ran};
@@ -37,15 +36,14 @@ pub struct Replacements {
 ///
 /// # Errors
 /// Fails where all positions are zeroed, weights cannot be read, or the work was stopped.
-pub fn replacement(engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Replacements, VerifyError> {
-    let base = engine.capture_tokens(tokens, monitor)?;
+pub fn replacement(engine: &Engine, base: &Capture, monitor: &Monitor) -> Result<Replacements, VerifyError> {
     if base.zeroed >= base.n_positions() {
         return Err(VerifyError::Nothing("the prompt has no position at which features are active".into()));
     }
     let n_layers = engine.model.spec.n_layers;
     let none = vec![None; n_layers];
     let run = |replaced: &[bool]| -> Result<Ran, VerifyError> {
-        Pass { engine, base: &base, replaced, errors: None, added: &none }.run(&within(monitor))
+        Pass { engine, base, replaced, errors: None, added: &none }.run(&within(monitor))
     };
     let distributions = |ran: &Ran| ran.logits[base.zeroed..].iter().map(|row| softmax(row)).collect::<Vec<_>>();
     let model = distributions(&run(&vec![false; n_layers])?);

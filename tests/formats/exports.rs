@@ -15,21 +15,21 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-const FORMATS: [(Format, &str); 8] = [
-    (Format::Json, "json"),
-    (Format::Url, "url.txt"),
-    (Format::Dot, "dot"),
-    (Format::Svg, "svg"),
-    (Format::Mermaid, "mmd"),
-    (Format::Markdown, "md"),
-    (Format::CsvNodes, "nodes.csv"),
-    (Format::CsvEdges, "edges.csv"),
+const FORMATS: [(&str, &str); 8] = [
+    ("json", "json"),
+    ("url", "url.txt"),
+    ("dot", "dot"),
+    ("svg", "svg"),
+    ("mermaid", "mmd"),
+    ("markdown", "md"),
+    ("csv-nodes", "nodes.csv"),
+    ("csv-edges", "edges.csv"),
 ];
 
-fn written(document: &Document, edited: &Edited, format: Format, part: Part, theme: Theme) -> String {
+fn written(document: &Document, edited: &Edited, format: &str, part: Part, theme: Theme) -> String {
     let kept = prune(&document.graph, edited.thresholds);
     let options = Options {
-        format,
+        format: Format::named(format).unwrap(),
         part: Some(part),
         slug: document.origin.slug.clone(),
         drawing: Drawing { theme, ..Drawing::default() },
@@ -80,7 +80,7 @@ fn figures_are_drawn_in_both_themes() {
     let document = open(&data("neuronpedia.json")).unwrap();
     for (theme, paper) in [(Theme::Light, [255, 255, 255]), (Theme::Dark, [0x15, 0x17, 0x1c])] {
         for part in [Part::All, Part::Pinned] {
-            let svg = written(&document, &document.edited, Format::Svg, part, theme);
+            let svg = written(&document, &document.edited, "svg", part, theme);
             let (tree, pixels, has_fonts) = rendered(&svg);
             let colour = |x: u32, y: u32| {
                 let pixel = pixels.pixel(x, y).unwrap();
@@ -109,7 +109,7 @@ fn a_drawing_keeps_the_strongest_edges_and_says_how_many_are_left_out() {
     let kept = document.prune(edited.thresholds);
     let drawn = |least_share: f64, most_edges: usize| {
         let drawing = Drawing { least_share, most_edges, ..Drawing::default() };
-        let options = Options { format: Format::Mermaid, drawing, ..Options::default() };
+        let options = Options { format: Format::named("mermaid").unwrap(), drawing, ..Options::default() };
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("out.mmd");
         let counted = export(&document, &kept, &edited, &options, &out).unwrap().unwrap();
@@ -138,15 +138,17 @@ fn a_drawing_shows_what_is_pinned_where_anything_is_and_other_exports_what_is_ke
     let document = open(&data("neuronpedia.json")).unwrap();
     let edited = &*document.edited;
     let kept = prune(&document.graph, edited.thresholds);
-    for (format, part) in
-        [(Format::Svg, Part::Pinned), (Format::Mermaid, Part::Pinned), (Format::CsvNodes, Part::Pruned)]
-    {
-        let options = Options { format, slug: document.origin.slug.clone(), ..Options::default() };
+    for (format, part) in [("svg", Part::Pinned), ("mermaid", Part::Pinned), ("csv-nodes", Part::Pruned)] {
+        let options = Options {
+            format: Format::named(format).unwrap(),
+            slug: document.origin.slug.clone(),
+            ..Options::default()
+        };
         let mut bytes = Vec::new();
         export_to(&document, &kept, edited, &options, &mut bytes).unwrap().unwrap();
         assert_eq!(String::from_utf8(bytes).unwrap(), written(&document, edited, format, part, Theme::Light));
     }
-    assert_eq!(Format::Svg.usual_part(false), Part::Pruned);
+    assert_eq!(Format::named("svg").unwrap().usual_part(false), Part::Pruned);
 }
 
 #[test]
@@ -155,7 +157,7 @@ fn graphviz_takes_what_is_written_for_it() {
     let mut edited = Edits::starting_from(Edited::clone(&document.edited));
     edited.apply(Edit::Label(Labelled::Node(NodeId(3)), "a \"quoted\"\\ \n label".into()));
     for part in [Part::All, Part::Pinned] {
-        let dot = written(&document, edited.now(), Format::Dot, part, Theme::Light);
+        let dot = written(&document, edited.now(), "dot", part, Theme::Light);
         let mut command = std::process::Command::new("dot");
         let piped = || std::process::Stdio::piped();
         let run = command.arg("-Tplain").stdin(piped()).stdout(piped()).stderr(piped()).spawn();
@@ -192,7 +194,7 @@ fn work(graph: &AttributionGraph, edited: &Edited) -> impl PartialEq + std::fmt:
 }
 
 fn back(document: &Document, edited: &Edited, part: Part) -> Document {
-    let text = written(document, edited, Format::Json, part, Theme::Light);
+    let text = written(document, edited, "json", part, Theme::Light);
     json::read(Path::new("exported.json"), text.as_bytes()).unwrap()
 }
 
@@ -282,14 +284,14 @@ fn what_cannot_be_exported_is_said() {
     let out = directory.path().join("out");
     let document = open(&data("circuit-tracer-old.json")).unwrap();
     let kept = prune(&document.graph, document.edited.thresholds);
-    let fails = |format, part, edited: &Edited, why: &str| {
-        let options = Options { format, part: Some(part), ..Options::default() };
+    let fails = |format: &str, part, edited: &Edited, why: &str| {
+        let options = Options { format: Format::named(format).unwrap(), part: Some(part), ..Options::default() };
         let error = export(&document, &kept, edited, &options, &out).unwrap_err();
         assert!(matches!(error, FormatError::Unexportable { .. }) && error.to_string().contains(why), "{error}");
         assert!(!out.exists());
     };
-    fails(Format::Dense, Part::Pruned, &document.edited, "without it");
-    fails(Format::Svg, Part::Pinned, &Edited::default(), "nothing is pinned");
+    fails("dense", Part::Pruned, &document.edited, "without it");
+    fails("svg", Part::Pinned, &Edited::default(), "nothing is pinned");
 }
 
 fn run(arguments: &[&str]) -> Command {

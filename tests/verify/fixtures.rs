@@ -160,7 +160,8 @@ fn a_prediction_over_paths_is_the_sum_of_their_products() {
 fn a_replacement_without_errors_says_other_things_and_one_of_another_graph_is_refused() {
     let (engine, prompt) = case("gemma3_plt_jumprelu_skip");
     let tokens = engine.read(&prompt).unwrap();
-    let found = replacement(&engine, &tokens, &Monitor::default()).unwrap();
+    let run = engine.capture_tokens(&tokens, &Monitor::default()).unwrap();
+    let found = replacement(&engine, &run, &Monitor::default()).unwrap();
     assert_eq!(found.alone[0], found.up_to[0], "up to the first layer is that layer alone");
     assert!(found.up_to.iter().all(|it| it.divergence > 0.0 && (0.0..=1.0).contains(&it.share)));
 

@@ -191,7 +191,7 @@ pub fn faithfulness(checked: &Checked<'_>, most: usize, mode: Freeze, monitor: &
 }
 
 pub fn replacement(checked: &Checked<'_>, monitor: &Monitor) -> Result<Section> {
-    let found = verify::replacement(checked.engine, checked.open.document.graph.tokens(), monitor)?;
+    let found = verify::replacement(checked.engine, checked.bench.capture(), monitor)?;
     let row = |(layer, (alone, up_to)): (usize, (&Agreement, &Agreement))| {
         let share = |it: &Agreement| format!("{:.3}", it.share);
         let nats = |it: &Agreement| format!("{:.4}", it.divergence);

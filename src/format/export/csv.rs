@@ -3,13 +3,30 @@
 
 use super::escape::cell;
 use super::sheet::{Sheet, harmless};
+use crate::format::export::formats::Spec;
 use crate::graph::{Part, Supernode};
 use crate::ids::NodeId;
 use std::io::{self, Write};
 
+pub(super) static NODES: Spec = Spec {
+    name: "csv-nodes",
+    extension: "csv",
+    about: "A table of nodes",
+    drawing: None,
+    prepare: |exported| Ok(exported.write(nodes)),
+};
+
+pub(super) static EDGES: Spec = Spec {
+    name: "csv-edges",
+    extension: "csv",
+    about: "A table of edges",
+    drawing: None,
+    prepare: |exported| Ok(exported.write(edges)),
+};
+
 /// Writes one line a node. Columns without a single number for a group of several nodes are empty; its members are
 /// listed.
-pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let head = ["label", "layer", "position", "token", "id", "kind", "activation", "influence", "pinned", "members"];
     line(out, head.map(str::to_owned))?;
     for (at, Supernode { members, .. }) in sheet.drawn.nodes.iter().enumerate() {
@@ -42,7 +59,7 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
 
 /// Writes one line an edge: the labels of its ends, their ids, the signed share of the target's input and, between
 /// nodes, the weight itself.
-pub(super) fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let head = ["source_label", "target_label", "source", "target", "share", "weight"].map(str::to_owned);
     line(out, head)?;
     if sheet.part == Part::Pinned {

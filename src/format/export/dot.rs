@@ -2,12 +2,21 @@
 
 use super::escape::{dot, dot_label};
 use super::sheet::{Shape, Sheet, harmless, signed};
+use crate::format::export::formats::{DrawingKind, Spec};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+pub(super) static FORMAT: Spec = Spec {
+    name: "dot",
+    extension: "dot",
+    about: "A graph for graphviz",
+    drawing: Some(DrawingKind::Diagram),
+    prepare: |exported| Ok(exported.draw(write)),
+};
+
 /// Writes layers as ranks, tokens at the bottom. An edge's width is its share of the target's input; a negative one is
 /// dashed and ends in a bar.
-pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "digraph {} {{", dot(&harmless(&sheet.slug)))?;
     writeln!(
         out,

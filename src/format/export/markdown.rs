@@ -2,13 +2,22 @@
 
 use super::escape::{code, inline, line};
 use super::sheet::{Sheet, clean, harmless, quoted, signed};
+use crate::format::export::formats::Spec;
 use crate::graph::{Extent, Intervention, Part};
 use std::io::{self, Write};
+
+pub(super) static FORMAT: Spec = Spec {
+    name: "markdown",
+    extension: "md",
+    about: "A lab note",
+    drawing: None,
+    prepare: |exported| Ok(exported.write(write)),
+};
 
 /// Edges listed at most; the rest are counted. The tables of edges hold them all.
 const MOST_EDGES: usize = 100;
 
-pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let (origin, graph) = (&sheet.document.origin, &sheet.document.graph);
     writeln!(
         out,

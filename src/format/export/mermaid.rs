@@ -2,10 +2,19 @@
 
 use super::escape::mermaid;
 use super::sheet::{Shape, Sheet, signed};
+use crate::format::export::formats::{DrawingKind, Spec};
 use std::io::{self, Write};
 
+pub(super) static FORMAT: Spec = Spec {
+    name: "mermaid",
+    extension: "mmd",
+    about: "A Mermaid flowchart",
+    drawing: Some(DrawingKind::Diagram),
+    prepare: |exported| Ok(exported.draw(write)),
+};
+
 /// Writes edges with their signed share; a negative one is dotted.
-pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "flowchart BT")?;
     for at in 0..sheet.drawn.nodes.len() {
         let (open, close) = match sheet.shape(at) {

@@ -1,75 +1,26 @@
 //! Exports: a part of a graph, with the user's work on it, as a file for other programs and for papers.
 
 mod csv;
+mod dense;
 mod dot;
 mod escape;
+mod formats;
+mod graph_json;
+mod interventions;
 mod markdown;
 mod mermaid;
 mod sheet;
 mod svg;
 mod url;
 
-use crate::format::json::Called;
-use crate::format::{FormatError, dense, json, write_atomically};
-use crate::graph::{Document, Edited, Kept, Part, scores};
-use crate::untrusted::JsonOut;
+use crate::format::{FormatError, write_atomically};
+use crate::graph::{Document, Edited, Kept, Part};
 pub(crate) use escape::{inline, xml};
-use sheet::Sheet;
+pub use formats::Format;
+use formats::{Destination, Exported, Writing};
 pub(crate) use sheet::clean;
 use std::io::{self, Write};
 use std::path::Path;
-
-/// Format of an export.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// The graph JSON of circuit-tracer and Neuronpedia.
-    #[default]
-    Json,
-    /// A link that shows the pins and groups on Neuronpedia, once the graph is uploaded there.
-    Url,
-    /// A graph for graphviz.
-    Dot,
-    /// A figure.
-    Svg,
-    /// A diagram for Markdown and wikis.
-    Mermaid,
-    /// A lab note.
-    Markdown,
-    /// A table of nodes.
-    CsvNodes,
-    /// A table of edges.
-    CsvEdges,
-    /// The interventions, in the form from which [`Interventions`](crate::graph::Interventions) are read.
-    Interventions,
-    /// A safetensors file with the whole adjacency matrix, scores and masks.
-    Dense,
-}
-
-impl Format {
-    /// Returns the usual ending of its files.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Json | Self::Interventions => "json",
-            Self::Url => "txt",
-            Self::Dot => "dot",
-            Self::Svg => "svg",
-            Self::Mermaid => "mmd",
-            Self::Markdown => "md",
-            Self::CsvNodes | Self::CsvEdges => "csv",
-            Self::Dense => "safetensors",
-        }
-    }
-
-    /// Returns true for a drawing, whose weak edges may be left out.
-    pub fn is_drawing(self) -> bool {
-        matches!(self, Self::Svg | Self::Dot | Self::Mermaid)
-    }
-
-    /// Returns the part that is exported where none is asked for: a drawing shows what is pinned, where anything is.
-    pub fn usual_part(self, has_pins: bool) -> Part {
-        if self.is_drawing() && has_pins { Part::Pinned } else { Part::Pruned }
-    }
-}
 
 /// Background that a figure is made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,19 +103,12 @@ pub fn export(
     options: &Options,
     path: &Path,
 ) -> Result<Option<DrawnEdges>, FormatError> {
-    if options.format == Format::Dense {
-        let trace = document.trace.as_deref().ok_or_else(|| {
-            unexportable("dense tensors need the whole trace, and this graph was read from a file without it")
-        })?;
-        dense::write(path, trace, &document.graph, kept, scores(&document.graph, &kept.influence))?;
-        return Ok(None);
+    let file = path.file_stem().unwrap_or_default().to_string_lossy();
+    let Writing { to, edges } = prepared(document, kept, edited, options, &file)?;
+    match to {
+        Destination::Stream(write) => write_atomically(path, write)?,
+        Destination::File(write) => write(path)?,
     }
-    let mut slug = slug(document, options);
-    if slug.is_empty() {
-        slug = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    }
-    let (write, edges) = checked(document, kept, edited, &Options { slug, ..options.clone() })?;
-    write_atomically(path, write)?;
     Ok(edges)
 }
 
@@ -182,7 +126,8 @@ pub fn export(
 /// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
 /// let edited = &document.edited;
 /// let kept = document.prune(edited.thresholds);
-/// let options = Options { format: Format::Mermaid, part: Some(Part::Pruned), ..Options::default() };
+/// let format = Format::named("mermaid").expect("there is such a format");
+/// let options = Options { format, part: Some(Part::Pruned), ..Options::default() };
 /// let mut text = Vec::new();
 /// format::export_to(&document, &kept, edited, &options, &mut text)??;
 /// assert!(String::from_utf8(text)?.starts_with("flowchart"));
@@ -195,92 +140,31 @@ pub fn export_to(
     options: &Options,
     out: &mut dyn Write,
 ) -> Result<io::Result<()>, FormatError> {
-    let (write, _) = checked(document, kept, edited, options)?;
-    Ok(write(out))
+    match prepared(document, kept, edited, options, "")?.to {
+        Destination::Stream(write) => Ok(write(out)),
+        Destination::File(_) => {
+            Err(unexportable(format!("{} is written to a file alone; name one", options.format.name())))
+        }
+    }
 }
 
-/// Returns the name of the graph in viewers, by the options or by its file.
-fn slug(document: &Document, options: &Options) -> String {
-    let origin = &document.origin;
-    let page = origin.page.as_ref().filter(|_| options.format == Format::Url).map(|page| &page.slug);
-    let named = [Some(&options.slug), page, Some(&origin.slug)].into_iter().flatten().find(|slug| !slug.is_empty());
-    named.cloned().unwrap_or_default()
-}
-
-fn unexportable(what: impl Into<String>) -> FormatError {
-    FormatError::Unexportable { what: what.into() }
-}
-
-/// Writer of an export.
-type Writing<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
-
-/// Returns the writer of an export, where it can be written, and the edges of a drawing.
-fn checked<'a>(
+/// Prepares an export; `file` is the name of the written file without its ending, for a graph that has no other.
+fn prepared<'a>(
     document: &'a Document,
     kept: &'a Kept,
     edited: &'a Edited,
     options: &Options,
-) -> Result<(Writing<'a>, Option<DrawnEdges>), FormatError> {
-    let Options { format, scan, drawing, .. } = options.clone();
+    file: &str,
+) -> Result<Writing<'a>, FormatError> {
     let part = options.part(edited);
-    let slug = slug(document, options);
     if part == Part::Pinned && edited.pins.is_empty() {
         return Err(unexportable("nothing is pinned; pin nodes, or export what pruning keeps"));
     }
-    let sheet = |slug| Sheet::new(document, kept, edited, part, slug);
-    let drawn = |slug| {
-        let sheet = sheet(slug).with_strongest_edges(&drawing);
-        let edges = sheet.drawn_edges();
-        (sheet, Some(edges))
-    };
-    Ok(match format {
-        Format::Svg => {
-            let (sheet, edges) = drawn(slug);
-            let figure = svg::figure(&sheet, drawing.theme).map_err(unexportable)?;
-            (Box::new(move |out| out.write_all(figure.as_bytes())), edges)
-        }
-        Format::Dot => {
-            let (sheet, edges) = drawn(slug);
-            (of_sheet(sheet, dot::write), edges)
-        }
-        Format::Mermaid => {
-            let (sheet, edges) = drawn(slug);
-            (of_sheet(sheet, mermaid::write), edges)
-        }
-        Format::Markdown => (of_sheet(sheet(slug), markdown::write), None),
-        Format::CsvNodes => (of_sheet(sheet(slug), csv::nodes), None),
-        Format::CsvEdges => (of_sheet(sheet(slug), csv::edges), None),
-        Format::Json => {
-            let write: Writing<'a> = Box::new(move |out| {
-                let called = Called { slug: &slug, scan: scan.as_deref() };
-                json::write(&mut JsonOut::new(out), called, document, kept, edited, part)
-            });
-            (write, None)
-        }
-        Format::Interventions if edited.interventions.list.is_empty() => {
-            return Err(unexportable("there are no interventions on this graph; make some first"));
-        }
-        Format::Interventions => {
-            let write: Writing<'a> = Box::new(move |out| {
-                serde_json::to_writer_pretty(JsonOut::new(&mut *out), &edited.interventions)?;
-                out.write_all(b"\n")
-            });
-            (write, None)
-        }
-        Format::Url if slug.is_empty() => {
-            return Err(unexportable(
-                "a link names the graph, and this one has no name; give it one, or write a file of its name",
-            ));
-        }
-        Format::Url => {
-            let sheet = sheet(slug);
-            (Box::new(move |out| url::write(out, &sheet, scan.as_deref())), None)
-        }
-        Format::Dense => return Err(unexportable("dense tensors are written to a file; name one")),
-    })
+    let named = [&options.slug, &document.origin.slug].into_iter().find(|slug| !slug.is_empty());
+    let slug = named.map_or(file, String::as_str).to_owned();
+    (options.format.0.prepare)(Exported { document, kept, edited, part, slug, options: options.clone() })
 }
 
-/// Returns the writer of a format that is made from the sheet alone.
-fn of_sheet<'a>(sheet: Sheet<'a>, write: fn(&mut dyn Write, &Sheet<'_>) -> io::Result<()>) -> Writing<'a> {
-    Box::new(move |out| write(out, &sheet))
+fn unexportable(what: impl Into<String>) -> FormatError {
+    FormatError::Unexportable { what: what.into() }
 }

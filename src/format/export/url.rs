@@ -1,15 +1,40 @@
 //! Link to a graph on Neuronpedia, with the state of its viewer.
 
 use super::sheet::Sheet;
-use crate::format::json;
+use crate::format::export::formats::{Exported, Spec, Writing};
+use crate::format::export::unexportable;
+use crate::format::{FormatError, json};
 use crate::graph::Part;
 use crate::hub::GraphLink;
 use std::io::{self, Write};
 
+pub(super) static FORMAT: Spec = Spec {
+    name: "url",
+    extension: "txt",
+    about: "The link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it",
+    drawing: None,
+    prepare: prepare,
+};
+
+fn prepare(mut exported: Exported<'_>) -> Result<Writing<'_>, FormatError> {
+    if exported.options.slug.is_empty()
+        && let Some(page) = exported.document.origin.page.as_ref().filter(|page| !page.slug.is_empty())
+    {
+        exported.slug.clone_from(&page.slug);
+    }
+    if exported.slug.is_empty() {
+        return Err(unexportable(
+            "a link names the graph, and this one has no name; give it one, or write a file of its name",
+        ));
+    }
+    let sheet = exported.sheet();
+    Ok(Writing::stream(move |out| write(out, &sheet, exported.options.scan.as_deref())))
+}
+
 /// Writes one line: the address at which Neuronpedia shows the graph of this slug with these pins, groups, labels and
 /// threshold, once the graph is there. Where neither `scan` nor the graph's file gives Neuronpedia's name of the model,
 /// it is taken to be the model's name without its organisation.
-pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) -> io::Result<()> {
+fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) -> io::Result<()> {
     let (graph, edited) = (&sheet.document.graph, sheet.edited);
     let names: Vec<String> = graph.node_ids().map(|id| graph.node_name(id)).collect();
     let name = |id: &crate::ids::NodeId| names[id.index()].as_str();

@@ -3,9 +3,23 @@
 mod layout;
 mod paint;
 
-use super::Theme;
 use super::sheet::Sheet;
+use super::{Theme, unexportable};
+use crate::format::export::formats::{DrawingKind, Spec, Writing};
 use crate::graph::Part;
+
+pub(super) static FORMAT: Spec = Spec {
+    name: "svg",
+    extension: "svg",
+    about: "A figure",
+    drawing: Some(DrawingKind::Figure),
+    prepare: |exported| {
+        let drawing = exported.options.drawing;
+        let sheet = exported.sheet().with_strongest_edges(&drawing);
+        let figure = figure(&sheet, drawing.theme).map_err(unexportable)?;
+        Ok(Writing::stream(move |out| out.write_all(figure.as_bytes())).with_edges(sheet.drawn_edges()))
+    },
+};
 
 /// Nodes in a figure, at most: more cannot be told apart on a page.
 const MOST_NODES: usize = 5000;
@@ -15,7 +29,7 @@ const MOST_NODES: usize = 5000;
 ///
 /// # Errors
 /// Fails where there is too much to draw, and says what.
-pub(super) fn figure(sheet: &Sheet<'_>, theme: Theme) -> Result<String, String> {
+fn figure(sheet: &Sheet<'_>, theme: Theme) -> Result<String, String> {
     let n_nodes = sheet.drawn.nodes.len();
     if n_nodes > MOST_NODES {
         return Err(format!(

@@ -14,23 +14,6 @@ use ratatui::layout::{Position, Rect};
 use std::path::{Path, PathBuf};
 use tui_input::Input;
 
-const FORMATS: [(Format, &str, &str); 10] = [
-    (Format::Json, "json", "the graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels"),
-    (
-        Format::Url,
-        "url",
-        "the link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it",
-    ),
-    (Format::Dot, "dot", "a graph for graphviz"),
-    (Format::Svg, "svg", "a figure"),
-    (Format::Mermaid, "mermaid", "a Mermaid flowchart"),
-    (Format::Markdown, "markdown", "a lab note"),
-    (Format::CsvNodes, "csv-nodes", "a table of nodes"),
-    (Format::CsvEdges, "csv-edges", "a table of edges"),
-    (Format::Dense, "dense", "a safetensors file with adjacency matrix, scores and masks"),
-    (Format::Interventions, "interventions", "what is done to the model, as JSON for circuitscope intervene"),
-];
-
 const PARTS: [(Part, &str); 3] = [
     (Part::Pruned, "what pruning keeps"),
     (Part::Pinned, "what is pinned, each group as one"),
@@ -42,7 +25,7 @@ const LEAST_SHARES: [f64; 6] = [0.01, 0.02, 0.05, 0.1, 0.0, 0.005];
 
 /// Dialog that chooses an export.
 pub struct Export {
-    format: usize,
+    format: Format,
     /// Part that was chosen; the format's usual one where none was.
     part: Option<Part>,
     has_pins: bool,
@@ -56,13 +39,12 @@ impl Export {
     /// Starts from a file name without its extension, a format, and whether anything is pinned.
     pub fn new(stem: &Path, format: Format, has_pins: bool) -> Self {
         let path = Input::new(format!("{}.{}", stem.display(), format.extension()));
-        let format = FORMATS.iter().position(|(listed, ..)| *listed == format).unwrap_or_default();
         Self { format, part: None, has_pins, drawing: Drawing::default(), path, is_there: false }
     }
 
     /// Returns the format.
     pub fn format(&self) -> Format {
-        FORMATS[self.format].0
+        self.format
     }
 
     /// Returns the part of the graph.
@@ -82,13 +64,18 @@ impl Export {
 
     /// Chooses another format; the file's extension follows where it was that of the format before.
     pub fn change_format(&mut self, by: isize) {
-        let before = self.format().extension();
-        self.format = self.format.saturating_add_signed(by).min(FORMATS.len() - 1);
+        let before = self.format.extension();
+        let at = self.listed_at().saturating_add_signed(by).min(Format::all().len() - 1);
+        self.format = Format::all().nth(at).unwrap_or_default();
         self.is_there = false;
         let typed = self.path.value();
         if let Some(stem) = typed.strip_suffix(before).filter(|stem| stem.ends_with('.')) {
             self.path = Input::new(format!("{stem}{}", self.format().extension()));
         }
+    }
+
+    fn listed_at(&self) -> usize {
+        Format::all().position(|listed| listed == self.format).unwrap_or_default()
     }
 
     /// Chooses the next part.
@@ -119,7 +106,7 @@ impl Export {
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         const LABEL: u16 = 9;
         let theme = &look.theme;
-        let height = (FORMATS.len() as u16 + 7).min(screen.height);
+        let height = (Format::all().len() as u16 + 7).min(screen.height);
         let area = crate::tui::ui::open(screen, screen.width.saturating_sub(4).min(100), height, "export", look, buf);
         if area.height < 4 || area.width < 20 {
             return None;
@@ -132,10 +119,10 @@ impl Export {
         let part = PARTS[self.part_at()].1;
         buf.set_stringn(area.x + LABEL, area.y + 1, part, room - usize::from(LABEL), theme.text);
         if self.format().is_drawing() {
-            let ground = match (self.format(), self.drawing.theme) {
-                (Format::Svg, Theme::Light) => ", for a light background",
-                (Format::Svg, Theme::Dark) => ", for a dark background",
-                _ => "",
+            let ground = match (self.format.has_theme(), self.drawing.theme) {
+                (false, _) => "",
+                (true, Theme::Light) => ", for a light background",
+                (true, Theme::Dark) => ", for a dark background",
             };
             let edges = match self.drawing.least_share {
                 0.0 => "edges of any weight".to_owned(),
@@ -149,12 +136,12 @@ impl Export {
             buf.set_stringn(area.x, area.y + 3, asks, room, theme.alert);
         }
         let list = Rect { y: area.y + 5, height: area.height.saturating_sub(5), ..area };
-        let from = (self.format + 1).saturating_sub(usize::from(list.height));
-        for (y, (at, (_, name, doc))) in (list.top()..list.bottom()).zip(FORMATS.iter().enumerate().skip(from)) {
-            buf.set_stringn(list.x, y, format!("{name:<14}"), room, theme.text);
+        let from = (self.listed_at() + 1).saturating_sub(usize::from(list.height));
+        for (y, format) in (list.top()..list.bottom()).zip(Format::all().skip(from)) {
+            buf.set_stringn(list.x, y, format!("{:<14}", format.name()), room, theme.text);
             let room = room.saturating_sub(14);
-            buf.set_stringn(list.x + 14, y, look.glyphs.fit(doc, room), room, theme.quiet);
-            if at == self.format {
+            buf.set_stringn(list.x + 14, y, look.glyphs.fit(format.about(), room), room, theme.quiet);
+            if format == self.format {
                 buf.set_style(Rect { y, height: 1, ..list }, theme.selection);
             }
         }

@@ -35,7 +35,7 @@ pub(in crate::tui) fn open_export(state: &mut State) {
     let stem =
         file.unwrap_or_else(|| PathBuf::from(if origin.slug.is_empty() { "circuit" } else { origin.slug.as_str() }));
     // A graph from Neuronpedia is handed on by a link more often than as a file.
-    let format = if origin.page.is_some() { Format::Url } else { Format::Json };
+    let format = if origin.page.is_some() { Format::url() } else { Format::json() };
     // An export that is still being written has no say in this one.
     state.jobs.forget(EXPORT);
     let has_pins = !circuit.edits.now().pins.is_empty();
