@@ -4,7 +4,7 @@ use clap::Command;
 
 /// A command line for each subcommand, by its name; nested ones by all of theirs, and the program itself by none. Each
 /// fits a line of the help.
-const EXAMPLES: [(&str, &str); 37] = [
+const EXAMPLES: [(&str, &str); 38] = [
     ("", "circuitscope --prompt 'the capital of France is'"),
     ("trace", "circuitscope trace --prompt 'the capital of France is' --out france.safetensors"),
     ("open", "circuitscope open graph.safetensors"),
@@ -25,6 +25,7 @@ const EXAMPLES: [(&str, &str); 37] = [
     ("paths", "circuitscope paths graph.safetensors SOURCE TARGET -k 5"),
     ("filter", "circuitscope filter graph.safetensors 'type:feature promotes~Austin'"),
     ("groups", "circuitscope groups graph.safetensors"),
+    ("circuit", "circuitscope circuit graph.safetensors --verify --out circuit.svg"),
     ("edit", "circuitscope edit graph.safetensors --pin SOURCE --note 'as expected'"),
     ("verify", "circuitscope verify graph.safetensors --report report"),
     ("why", "circuitscope why 2:4:7 --prompt 'the capital of France is'"),

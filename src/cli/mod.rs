@@ -4,6 +4,7 @@ mod appearance_args;
 mod attention;
 mod batch;
 mod checkpoint;
+mod circuit;
 mod consent;
 mod cost;
 mod edit;
@@ -90,6 +91,7 @@ enum Command {
     Paths(paths::PathsArgs),
     Filter(filter::FilterArgs),
     Groups(groups::GroupsArgs),
+    Circuit(circuit::CircuitArgs),
     Edit(edit::EditArgs),
     Verify(verify::VerifyArgs),
     Why(why::WhyArgs),
@@ -154,6 +156,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Paths(args)) => paths::run(args),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Groups(args)) => groups::run(args),
+        Some(Command::Circuit(args)) => circuit::run(args),
         Some(Command::Edit(args)) => edit::run(args),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Why(args)) => why::run(args),

@@ -42,6 +42,13 @@ pub enum Edit {
         /// Members of the supernode.
         members: Vec<NodeId>,
     },
+    /// Make these supernodes and pin these nodes, in place of all pins and supernodes.
+    Circuit {
+        /// Supernodes.
+        groups: Vec<Group>,
+        /// Other pinned nodes.
+        pins: Vec<NodeId>,
+    },
     /// Add nodes to the group of this index, as [`Edit::Group`] does.
     AddToGroup(usize, Vec<NodeId>),
     /// Take nodes out of their groups; they stay pinned, and a group without members is removed.
@@ -102,6 +109,12 @@ impl Edited {
                     next.pin(members);
                     next.groups.push(group);
                 }
+            }
+            Edit::Circuit { groups, pins } => {
+                next.pins.clear();
+                next.groups.clone_from(groups);
+                next.pin(pins);
+                groups.iter().for_each(|group| next.pin(&group.members));
             }
             Edit::AddToGroup(index, members) => {
                 let mut joined = next.groups.get(*index)?.members.clone();

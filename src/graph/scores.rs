@@ -133,17 +133,26 @@ pub fn scores(graph: &AttributionGraph, influence: &[f64]) -> Scores {
 ///
 /// A graph with a cycle has none, as in [`scores()`].
 pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
+    let probability = |id: NodeId| graph.node(id).logit().map_or(0.0, |logit| f64::from(logit.probability));
+    let outputs: Vec<(NodeId, f64)> = graph.logit_nodes().map(|id| (id, probability(id))).collect();
+    subgraph_scores_of(graph, pinned, &outputs)
+}
+
+/// Computes the scores of [`subgraph_scores`] as to some outputs, with their weights, in place of all of them.
+pub(super) fn subgraph_scores_of(graph: &AttributionGraph, pinned: &[NodeId], outputs: &[(NodeId, f64)]) -> Scores {
     if graph.is_cyclic() {
         return NO_SCORES;
     }
     let mut is_in: Vec<bool> = graph.nodes().iter().map(|node| node.is_token() || node.is_logit()).collect();
-    for pin in pinned.iter().filter(|pin| !graph.node(**pin).is_error()) {
+    for pin in pinned.iter().chain(outputs.iter().map(|(id, _)| id)).filter(|pin| !graph.node(**pin).is_error()) {
         is_in[pin.index()] = true;
     }
     // Nodes of other kinds may have no layer; what is not pinned of those is one more error at their position.
     let place = |id: NodeId| (graph.node(id).layer(), graph.node(id).position());
 
+    // What flows through each node to the outputs.
     let mut influence = vec![0.0; graph.n_nodes()];
+    outputs.iter().for_each(|(id, weight)| influence[id.index()] += weight);
     let (mut tokens, mut errors) = (0.0, 0.0);
     let (mut explained, mut all) = (0.0, 0.0);
     for &target in graph.topological_order().iter().rev().filter(|id| is_in[id.index()]) {
@@ -162,7 +171,7 @@ pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
         let missed: f64 = merged.values().map(|sum: &f64| sum.abs()).sum();
         // What a sparse trace left out is split as what it stored.
         let total = (found + missed) * if stored > 0.0 { graph.input_total(target) / stored } else { 1.0 };
-        let weight = pull(graph, &influence, target);
+        let weight = influence[target.index()];
         let error_share = share(missed, total);
         if total > 0.0 {
             for edge in graph.incoming(target).filter(|edge| is_in[edge.source.index()]) {

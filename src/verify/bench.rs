@@ -26,7 +26,7 @@ struct Run {
     probabilities: Vec<f64>,
 }
 
-/// Run of the model with one feature at one position set to 0.
+/// Run of the model with features set to 0, each at one position.
 #[derive(Debug)]
 pub struct Ablation(Run);
 
@@ -74,9 +74,18 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// Fails where the node is no feature, weights cannot be read, or the work was stopped.
     pub fn ablate(&self, source: NodeId, mode: &Mode, monitor: &Monitor) -> Result<Ablation, VerifyError> {
+        self.ablate_all(&[source], mode, monitor)
+    }
+
+    /// Runs the model with several feature nodes set to 0 at once.
+    ///
+    /// # Errors
+    /// Fails as [`Bench::ablate`] does.
+    pub fn ablate_all(&self, sources: &[NodeId], mode: &Mode, monitor: &Monitor) -> Result<Ablation, VerifyError> {
         let (model, transcoder) = (&self.engine.model, &self.engine.transcoder);
-        let change = Change { feature: feature_at(self.graph, source)?, value: Value::To(0.0) };
-        let outcome = intervene(model, transcoder, &self.capture, &[change], mode, &within(monitor))?;
+        let to_zero = |id: &NodeId| Ok(Change { feature: feature_at(self.graph, *id)?, value: Value::To(0.0) });
+        let changes: Vec<Change> = sources.iter().map(to_zero).collect::<Result<_, VerifyError>>()?;
+        let outcome = intervene(model, transcoder, &self.capture, &changes, mode, &within(monitor))?;
         Ok(Ablation(Run::new(self.engine, outcome)))
     }
 

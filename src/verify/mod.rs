@@ -11,6 +11,7 @@
 //! | | what is compared | unit |
 //! | --- | --- | --- |
 //! | [`Bench::edge`], [`Bench::pairs`] | the change that the graph predicts where a feature is set to 0, with that of the altered model | of a feature its pre-activation, of an output its demeaned logit before a final softcap |
+//! | [`Bench::group_effects`] | the change of an output that the graph predicts where a supernode is set to 0, with that of the altered model | demeaned logit before a final softcap |
 //! | [`Bench::faithfulness`] | rankings of features: by the graph, and by what ablating each does to the model's answer | correlations |
 //! | [`head_ablations()`] | the change of an attention score that its split predicts where a feature is set to 0, with that in the model | of the score; share of attention |
 //! | [`replacement()`] | next-token distributions of the model and of the model with transcoders in place of MLPs, errors left out | share of positions; nats |
@@ -20,6 +21,7 @@
 
 mod attention;
 mod bench;
+mod circuit;
 mod correlation;
 mod error;
 mod faithfulness;
@@ -32,6 +34,7 @@ mod replacement;
 
 pub use attention::{HeadAblation, HeadState, head_ablations};
 pub use bench::{Ablation, Bench, same_model};
+pub use circuit::GroupEffect;
 pub use correlation::{Correlation, kl_divergence, told};
 pub use error::VerifyError;
 pub use faithfulness::{Effect, Faithfulness, FeatureEffect, Predictor};

@@ -124,6 +124,7 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
         Some(Edit::Pin(_)) => state.screen.say(format!("{what}: the pin")),
         Some(Edit::Unpin(_)) => state.screen.say(format!("{what}: the unpinning")),
         Some(Edit::Group { name, .. }) => state.screen.say(format!("{what}: the supernode {name}")),
+        Some(Edit::Circuit { .. }) => state.screen.say(format!("{what}: the proposed circuit")),
         Some(Edit::AddToGroup(..)) => state.screen.say(format!("{what}: the addition to a supernode")),
         Some(Edit::Ungroup(_)) => state.screen.say(format!("{what}: the removal from a supernode")),
         Some(Edit::RenameGroup(..)) => state.screen.say(format!("{what}: the supernode's name")),

@@ -1,13 +1,16 @@
 //! Choice of nodes, and the supernodes that they are grouped into.
 
-use crate::graph::Edit;
+use crate::graph::{CircuitOptions, Edit, ProposedCircuit, propose_circuit};
 use crate::ids::NodeId;
+use crate::job::Monitor;
 use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::text::names::label_of;
 use crate::tui::dialogs::picker::find::Haystack;
 use crate::tui::dialogs::picker::{Picker, Purpose};
 use crate::tui::dialogs::question::{Asks, Question};
+use crate::tui::runtime::JobKey;
+use crate::tui::runtime::jobs::Services;
 use crate::tui::state::State;
 use crate::tui::workspace::{Circuit, apply};
 
@@ -38,6 +41,46 @@ pub(in crate::tui) fn ask_group(state: &mut State) {
     let name = name_for(circuit, &members, glyphs);
     let question = Question::new(Asks::Group(members), names.join("  "), name);
     state.dialogs.open(question);
+}
+
+/// Job that proposes the circuit of the graph.
+const CIRCUIT: JobKey = JobKey::new("circuit").of_graph();
+
+/// Starts to propose the circuit of the graph, which then takes the place of pins and supernodes.
+pub(in crate::tui) fn request_circuit(state: &mut State) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let (document, kept) = (circuit.traced.document.clone(), circuit.traced.kept.clone());
+    let edited = circuit.edits.now().clone();
+    if document.graph.is_cyclic() {
+        state
+            .screen
+            .warn("The links of this graph form a cycle, so that nothing can be said of what explains its outputs");
+        return;
+    }
+    state.screen.say("Looking for the circuit");
+    let work = move |_: &Services, monitor: &Monitor| {
+        let (graph, options) = (&document.graph, CircuitOptions::default());
+        propose_circuit(graph, &kept, &edited, &document.labels, options, monitor.cancel())
+            .map_err(|stop| stop.to_string())
+    };
+    state.jobs.submit(CIRCUIT, work, take_circuit);
+}
+
+fn take_circuit(state: &mut State, found: Result<ProposedCircuit, String>) {
+    match found {
+        Ok(found) if found.groups.is_empty() => state.screen.say("There are no kept features to make a circuit of"),
+        Ok(found) => {
+            let features: usize = found.groups.iter().map(|group| group.members.len()).sum();
+            let said = format!(
+                "Proposed {} of {}, which explain {} of all steps; u takes it back",
+                text::counted(found.groups.len(), "supernode"),
+                text::counted(features, "feature"),
+                text::percent(found.scores.completeness).trim_start(),
+            );
+            apply(state, Edit::Circuit { groups: found.supernodes(), pins: found.pins() }, said);
+        }
+        Err(why) => state.screen.warn(why),
+    }
 }
 
 /// Returns a name to start from: the first label among the members, else the first member's own name.

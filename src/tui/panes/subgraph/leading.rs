@@ -11,6 +11,7 @@ use ratatui::layout::Rect;
 pub(super) fn render(state: &State, circuit: &Circuit, room: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let keys = [
+        ("propose-circuit", "the whole circuit, proposed"),
         ("pin", "pin the selected node"),
         ("edit-group", "make one box of chosen nodes"),
         ("edit-proposals", "boxes of alike features, proposed"),
