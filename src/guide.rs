@@ -35,7 +35,7 @@ macro_rules! topic {
 }
 
 /// All pages, in the order of a first reading.
-pub const TOPICS: [Topic; 16] = [
+pub const TOPICS: [Topic; 17] = [
     topic!("walking", ["screen", "open", "start"], "walk a circuit on the screen, and what the screen says"),
     topic!("keys", [], "every key"),
     topic!("filters", ["filter"], "see only what matters of a graph"),
@@ -51,6 +51,7 @@ pub const TOPICS: [Topic; 16] = [
     topic!("verify", ["faithfulness"], "check a graph against the model"),
     topic!("why", [], "why a feature fires, or does not"),
     topic!("attention", ["heads"], "which heads carry a graph, and why they look where they look"),
+    topic!("circuit", ["supernodes"], "have the circuit of a graph proposed, as a few named supernodes"),
     topic!("compare", ["diff", "union"], "what two prompts share, and what recurs in many"),
     topic!("export", ["show", "find", "paths", "groups", "edit", "fetch"], "read, edit and export graphs"),
     topic!(

@@ -228,13 +228,12 @@ impl Told {
 }
 
 fn effect_line(effect: &GroupEffect, after: &str) -> String {
-    let predicted = effect.predicted.map_or_else(|| "not predicted".to_owned(), |x| format!("predicted {x:+.2}"));
     let [before, now] = effect.probabilities;
     let says = if effect.is_nothing() { "ablating it does nothing" } else { "ablated" };
     let likeliest = visible(after);
     format!(
-        "{says}: logit {:+.2} ({predicted}), probability {before:.3} to {now:.3}, likeliest then {likeliest:?}",
-        effect.observed
+        "{says}: logit {:+.2} (predicted {:+.2}), probability {before:.3} to {now:.3}, likeliest then {likeliest:?}",
+        effect.observed, effect.predicted
     )
 }
 

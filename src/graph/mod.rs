@@ -43,7 +43,7 @@ pub use align::align;
 pub use attention::{Attention, Head, HeadTrace, QkNode, QkOnly, QkTrace};
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
-pub use circuit::{CircuitOptions, ProposedCircuit, ProposedGroup, Reason, UNNAMED, predicted_effect, propose_circuit};
+pub use circuit::{CircuitOptions, ProposedCircuit, ProposedGroup, Reason, UNNAMED, propose_circuit};
 pub use densities::Densities;
 pub use document::{Document, Extent, Origin, Page, SourceSet};
 pub use edge_parts::{EdgeParts, HeadPart};

@@ -1,17 +1,15 @@
 //! Effects of ablating the supernodes of a circuit, beside what the graph predicts.
 
-use crate::graph::predicted_effect;
 use crate::ids::NodeId;
 use crate::intervention::Mode;
 use crate::job::Monitor;
-use crate::verify::{Bench, VerifyError};
+use crate::verify::{Bench, VerifyError, predicted};
 
 /// Effect of ablating a supernode on an output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupEffect {
-    /// Change of the output's demeaned logit by the graph, with attention and norms as they are; `None` where the graph
-    /// does not say.
-    pub predicted: Option<f64>,
+    /// Change of the output's demeaned logit by the graph, with attention and norms as they are: see [`predicted()`].
+    pub predicted: f64,
     /// Change of the same in the model, where everything follows.
     pub observed: f64,
     /// Probability of the output before and after.
@@ -51,7 +49,7 @@ impl Bench<'_> {
             let (before, after) = self.probabilities(&ablation, id).ok_or_else(no_value)?;
             let likeliest = self.likeliest(&ablation);
             effects.push(GroupEffect {
-                predicted: predicted_effect(self.graph, members, output),
+                predicted: predicted(self.graph, members, &Mode::Free)[output.index()],
                 observed: self.observed(&ablation, output)?,
                 probabilities: [before, after],
                 likeliest: [likeliest.0, likeliest.1],

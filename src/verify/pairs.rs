@@ -74,25 +74,25 @@ pub struct Pairs {
     pub divergences: Vec<(NodeId, f64)>,
 }
 
-/// Returns the predicted change of each node when `source` is set to 0, `[N]`: pre-activations of features, demeaned
+/// Returns the predicted change of each node when `sources` are set to 0, `[N]`: pre-activations of features, demeaned
 /// logits of outputs.
 ///
-/// In the direct mode no feature passes a change on, so that it is the edge alone, with opposite sign: setting to 0
-/// takes away what the edge adds. In the others it is the sum over all paths of the graph, a feature's activation
+/// In the direct mode no feature passes a change on, so that it is the edges alone, with opposite sign: setting to 0
+/// takes away what an edge adds. In the others it is the sum over all paths of the graph, a feature's activation
 /// changing as its pre-activation does: `x[t] = sum over features s of A[t, s] / a[s] * x[s]`, from
-/// `x[source] = -a[source]`. That is exact as long as attention and norms do not change, the transcoder's features
+/// `x[s] = -a[s]` of each source. That is exact as long as attention and norms do not change, the transcoder's features
 /// stand for the MLPs, and no feature becomes active or inactive.
-pub fn predicted(graph: &AttributionGraph, source: NodeId, mode: &Mode) -> Vec<f64> {
+pub fn predicted(graph: &AttributionGraph, sources: &[NodeId], mode: &Mode) -> Vec<f64> {
     let mut change = vec![0.0; graph.n_nodes()];
     if matches!(mode, Mode::Direct(_)) {
-        for edge in graph.outgoing(source) {
-            change[edge.target.index()] = -f64::from(edge.weight);
+        for edge in sources.iter().flat_map(|source| graph.outgoing(*source)) {
+            change[edge.target.index()] -= f64::from(edge.weight);
         }
         return change;
     }
-    // As a share of each feature's own activation, so that the source's needs not be known.
+    // As a share of each feature's own activation, so that the sources' need not be known.
     for &node in graph.topological_order() {
-        let share = if node == source {
+        let share = if sources.contains(&node) {
             -1.0
         } else {
             match graph.node(node).activation {
@@ -123,7 +123,7 @@ impl Bench<'_> {
         monitor: &Monitor,
     ) -> Result<EdgeCheck, VerifyError> {
         let ablation = self.ablate(source, mode, monitor)?;
-        let predicted = predicted(self.graph, source, mode);
+        let predicted = predicted(self.graph, &[source], mode);
         let pair = |target| self.pair(&ablation, source, target, &predicted);
         let output = |id| {
             let (before, after) = self.probabilities(&ablation, self.graph.node(id).logit()?.id)?;
@@ -162,7 +162,7 @@ impl Bench<'_> {
         for (done, &source) in sources.iter().enumerate() {
             monitor.report("ablations", done as u64, sources.len() as u64)?;
             let ablation = self.ablate(source, mode, monitor)?;
-            let predicted = predicted(self.graph, source, mode);
+            let predicted = predicted(self.graph, &[source], mode);
             for &target in sources.iter().filter(|target| predicted[target.index()] != 0.0 && **target != source) {
                 features.push(self.pair(&ablation, source, target, &predicted)?);
             }

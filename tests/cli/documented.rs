@@ -144,6 +144,10 @@ fn graphs(home: &mut Home) -> String {
     let again = home.check(&["show"], "show", &[&pruned]);
     assert!(again["replacement_score"].is_null() && again["recomputed_replacement_score"].is_number());
     home.check(&["groups"], "groups", &[&pruned]);
+    home.check(&["circuit"], "circuit", &[&pruned, "--groups", "3"]);
+    let circuit = home.check(&["circuit"], "circuit", &[&dallas, "--verify"]);
+    let fell = |group: &Value| group["effect"]["observed"].as_f64().unwrap() < -1.0;
+    assert!(circuit["groups"].as_array().unwrap().iter().any(fell), "{circuit:#}");
     of_another_program(home);
     home.check(&["diff"], "diff", &[&dallas, &oakland]);
     home.check(&["diff"], "union", &[&dallas, &oakland, &dallas]);

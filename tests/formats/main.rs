@@ -1,6 +1,7 @@
 //! What is written is read back, and what is damaged is refused with a sentence.
 
 mod arbitrary;
+mod circuit;
 mod dense;
 mod export;
 mod exports;

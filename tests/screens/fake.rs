@@ -348,7 +348,7 @@ impl Tracer for Fake {
     ) -> anyhow::Result<Answer> {
         let mode = |freeze: Freeze| Mode::over_all(freeze, graph.n_layers());
         let pair = |source: NodeId, target: NodeId, mode: &Mode| {
-            let predicted = predicted(graph, source, mode)[target.index()];
+            let predicted = predicted(graph, &[source], mode)[target.index()];
             Pair { source, target, predicted, observed: 0.9 * predicted }
         };
         Ok(match question {

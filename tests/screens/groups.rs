@@ -49,6 +49,23 @@ fn chosen_nodes_become_a_supernode_with_a_name() {
 }
 
 #[test]
+fn one_key_proposes_the_circuit_and_another_takes_it_back() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("p");
+    let before = edited(&desk).clone();
+    desk.press("X").expect("supernode").expect("u takes it back");
+    let (graph, now) = (&circuit(&desk).traced.document.graph, edited(&desk));
+    assert!(!now.groups.is_empty() && now.groups.len() <= 8);
+    let mut named = now.groups.iter().map(|group| (&group.name, &group.members));
+    assert!(
+        named.all(|(name, members)| name.starts_with('~') && members.iter().all(|id| graph.node(*id).is_feature()))
+    );
+    assert!(now.pins.iter().any(|id| graph.node(*id).is_logit()), "the output is in its diagram");
+    desk.press("u").expect("Undone: the proposed circuit");
+    assert_eq!(edited(&desk), &before);
+}
+
+#[test]
 fn members_join_and_leave_and_the_rest_is_renamed_and_dissolved() {
     let mut desk = Desk::traced((160, 48));
     desk.press("e a").expect("There is no supernode to add to yet");

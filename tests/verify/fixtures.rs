@@ -151,8 +151,21 @@ fn a_prediction_over_paths_is_the_sum_of_their_products() {
     }
     assert!(longest > 2, "there are paths over other features");
     let largest = sums.iter().fold(0.0f64, |most, x| most.max(x.abs()));
-    for (found, wanted) in predicted(&graph, source, &Mode::Free).iter().zip(&sums) {
+    for (found, wanted) in predicted(&graph, &[source], &Mode::Free).iter().zip(&sums) {
         assert!((found - wanted).abs() <= 1e-9 * largest, "{found} is not {wanted}");
+    }
+    // Of two that do not feed each other the predictions add up.
+    let fed = |a: NodeId, b: NodeId| graph.outgoing(a).any(|edge| edge.target == b);
+    let other = features(&graph).into_iter().find(|id| {
+        *id != source
+            && predicted(&graph, &[source], &Mode::Free)[id.index()] == 0.0
+            && !fed(*id, source)
+            && predicted(&graph, &[*id], &Mode::Free)[source.index()] == 0.0
+    });
+    let other = other.expect("some feature at another place");
+    let [one, two, both] = [&[source][..], &[other], &[source, other]].map(|ids| predicted(&graph, ids, &Mode::Free));
+    for ((one, two), both) in one.iter().zip(&two).zip(&both) {
+        assert!((one + two - both).abs() <= 1e-9 * largest);
     }
 }
 

@@ -142,9 +142,7 @@ pub fn export_to(
 ) -> Result<io::Result<()>, FormatError> {
     match prepared(document, kept, edited, options, "")?.to {
         Destination::Stream(write) => Ok(write(out)),
-        Destination::File(_) => {
-            Err(unexportable(format!("{} is written to a file alone; name one", options.format.name())))
-        }
+        Destination::File(_) => Err(unexportable(format!("{} is written to a file; name one", options.format.name()))),
     }
 }
 

@@ -5,19 +5,21 @@ use crate::ids::NodeId;
 use crate::job::{Cancel, Cancelled};
 use std::collections::BTreeSet;
 
-/// Weights of the kinds of evidence, found on graphs that their authors grouped by hand: the tokens that reach a
-/// feature and links between neighbours tell groups apart best, what they write directly less.
+/// Weights of the kinds of evidence, and the least mean likeness of two groups that are joined: found on two published
+/// graphs that their authors grouped by hand and on one of the demo.
 const TOKENS: f64 = 2.0;
+const OUTPUTS: f64 = 2.0;
 const LINKED: f64 = 2.0;
-const POSITION: f64 = 2.0;
-const OUTPUTS: f64 = 0.5;
-const LABELS: f64 = 1.5;
+const POSITION: f64 = 1.0;
+const LABELS: f64 = 0.5;
+const LEAST: f64 = 0.55;
 
 /// Share of a feature's input that another one gives, from which on the two count as linked altogether.
 const WHOLE_LINK: f64 = 0.25;
 
-/// Least mean likeness of two groups that are joined.
-const LEAST: f64 = 0.5;
+/// Cosine of outputs from which on a link counts altogether: where two write different things, a link is a step from the
+/// one to the other.
+const WHOLE_OUTPUTS: f64 = 0.5;
 
 /// Means of the members' likeness to each other by kind of evidence, each from 0, or of signed ones from −1, to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,7 +28,7 @@ pub struct Reason {
     pub tokens: f64,
     /// Cosine of what they write directly, as shares of their targets' inputs.
     pub outputs: f64,
-    /// Share of one's input that the other gives, where a quarter counts as all.
+    /// Share of one's input that the other gives, where a quarter counts as all, as far as they write the same.
     pub linked: f64,
     /// Share of pairs at one position.
     pub position: f64,
@@ -83,10 +85,12 @@ impl Likeness {
         let pair = |a: usize, b: usize| {
             let (one, other) = (features[a], features[b]);
             let both_named = !grams[a].is_empty() && !grams[b].is_empty();
+            let outputs = sparse_cosine(&written[a], &written[b]);
+            let share = (link(one, other).max(link(other, one)) / WHOLE_LINK).min(1.0);
             Reason {
                 tokens: cosine(&reached[a], &reached[b]),
-                outputs: sparse_cosine(&written[a], &written[b]),
-                linked: (link(one, other).max(link(other, one)) / WHOLE_LINK).min(1.0),
+                outputs,
+                linked: share * (outputs / WHOLE_OUTPUTS).clamp(0.0, 1.0),
                 position: f64::from(u8::from(graph.node(one).position() == graph.node(other).position())),
                 labels: both_named.then(|| overlap(&grams[a], &grams[b])),
             }

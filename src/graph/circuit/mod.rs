@@ -6,7 +6,6 @@
 mod choose;
 mod likeness;
 mod name;
-mod predict;
 
 use crate::graph::{AttributionGraph, Edited, Group, Kept, Labels, Scores, influence, subgraph_scores_of};
 use crate::ids::NodeId;
@@ -14,7 +13,6 @@ use crate::job::{Cancel, Cancelled};
 use choose::choose;
 pub use likeness::Reason;
 use likeness::{Likeness, groups};
-pub use predict::predicted_effect;
 
 /// Options of a proposed circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

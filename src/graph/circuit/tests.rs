@@ -72,20 +72,6 @@ fn labels_name_a_group_and_a_target_takes_the_outputs_place() {
     assert_eq!((members, circuit.outputs), (vec![NodeId(0), NodeId(1)], vec![NodeId(2)]));
 }
 
-#[test]
-fn an_ablation_is_predicted_through_what_stands_between() {
-    let graph = two_hops();
-    let predicted = |ablated: &[u32]| {
-        let ablated: Vec<_> = ablated.iter().map(|id| NodeId(*id)).collect();
-        predicted_effect(&graph, &ablated, NodeId(8)).unwrap()
-    };
-    assert_eq!(predicted(&[2]), -3.0);
-    // Half of the input of both features behind it, which are 2 strong, is gone.
-    assert_eq!(predicted(&[0]), -2.5);
-    assert_eq!(predicted(&[0, 1]), -5.0, "nothing is left of what it feeds, as if that were ablated");
-    assert_eq!(predicted(&[0, 1, 2, 3]), predicted(&[2, 3]));
-}
-
 proptest! {
     #[test]
     fn a_circuit_is_part_of_the_graph_whatever_that_is(graph in any_graph(), groups in 1..4_usize, features in 0..9_usize) {
