@@ -6,6 +6,7 @@ mod batch;
 mod checkpoint;
 mod consent;
 mod cost;
+mod diff_heads;
 mod edit;
 mod engine;
 mod examples;

@@ -137,12 +137,19 @@ fn uncapped(logit: f64, cap: Option<f64>) -> f64 {
 /// # Errors
 /// Fails with [`VerifyError::OtherModel`] where it was not; or where weights cannot be read, or the work was stopped.
 pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) -> Result<Capture, VerifyError> {
-    let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
-    if here != there {
-        return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
-    }
+    same_depth(engine, graph)?;
     let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
     let capture = engine.capture_tokens(&engine.tokens(&ids)?, monitor)?;
+    made_with(engine, &capture, graph)?;
+    Ok(capture)
+}
+
+/// Checks that a graph was made with a model and its transcoder, by `capture`, the model's run of the graph's prompt.
+///
+/// # Errors
+/// Fails with [`VerifyError::OtherModel`] where it was not.
+pub fn made_with(engine: &Engine, capture: &Capture, graph: &AttributionGraph) -> Result<(), VerifyError> {
+    same_depth(engine, graph)?;
     for id in graph.feature_nodes() {
         let at = feature_at(graph, id)?;
         let active = &capture.layers[at.layer().index()].active;
@@ -151,7 +158,15 @@ pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) 
             return Err(VerifyError::OtherModel(format!("its feature {name} is not active here")));
         }
     }
-    Ok(capture)
+    Ok(())
+}
+
+fn same_depth(engine: &Engine, graph: &AttributionGraph) -> Result<(), VerifyError> {
+    let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
+    if here != there {
+        return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
+    }
+    Ok(())
 }
 
 /// Returns a monitor for one run of many, which is stopped with this one and keeps its reports to itself.

@@ -31,7 +31,7 @@ mod question;
 mod replacement;
 
 pub use attention::{HeadAblation, HeadState, head_ablations};
-pub use bench::{Ablation, Bench, same_model};
+pub use bench::{Ablation, Bench, made_with, same_model};
 pub use correlation::{Correlation, kl_divergence, told};
 pub use error::VerifyError;
 pub use faithfulness::{Effect, Faithfulness, FeatureEffect, Predictor};
