@@ -2,7 +2,7 @@
 
 use crate::attribution::{Asked, Probe, TraceError, source_of};
 use crate::graph::{AttributionGraph, Edge, Head, Kept, flows};
-use crate::ids::{Layer, NodeId};
+use crate::ids::{Layer, NodeId, Position};
 use crate::job::Monitor;
 use crate::parallel;
 use std::collections::BTreeMap;
@@ -56,12 +56,38 @@ impl Probe<'_> {
         kept: &Kept,
         monitor: &Monitor,
     ) -> Result<HeadFlows, TraceError> {
+        self.head_flows_where(graph, kept, |_| true, monitor)
+    }
+
+    /// Splits the influence that flows into the nodes at one position, from other positions, as [`Probe::head_flows`]
+    /// does that of a whole graph.
+    ///
+    /// # Errors
+    /// Fails as [`Probe::head_flows`] does.
+    pub fn head_flows_into(
+        &self,
+        position: Position,
+        graph: &AttributionGraph,
+        kept: &Kept,
+        monitor: &Monitor,
+    ) -> Result<HeadFlows, TraceError> {
+        self.head_flows_where(graph, kept, |target| target == position, monitor)
+    }
+
+    /// Splits the influence of the edges whose target's position `is_target` accepts.
+    fn head_flows_where(
+        &self,
+        graph: &AttributionGraph,
+        kept: &Kept,
+        is_target: impl Fn(Position) -> bool,
+        monitor: &Monitor,
+    ) -> Result<HeadFlows, TraceError> {
         let (n_layers, n_heads) = (self.engine.model.spec.n_layers, self.engine.model.spec.n_heads);
         let mut found = HeadFlows { edges: 0, influence: 0.0, left_out: 0, heads: Vec::new() };
         let mut by_target: BTreeMap<NodeId, Vec<(Edge, f64)>> = BTreeMap::new();
         for (edge, flow) in flows(graph, kept) {
             let [source, target] = [edge.source, edge.target].map(|end| graph.node(end).position());
-            if source == target {
+            if source == target || !is_target(target) {
                 continue;
             }
             match Asked::of_node(graph, edge.target)? {

@@ -8,7 +8,7 @@ use crate::features::Library;
 use crate::format;
 use crate::graph::query::{Query, QueryError, Subject};
 use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, Scores, Thresholds, automatic, label};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
 use crate::service::labels::LabelLookup;
 use crate::service::library::{FeatureFiles, FeatureSource, KnownTranscoder};
@@ -17,7 +17,7 @@ use crate::session::{self, Opened, SessionPlace};
 use crate::text::glyph::{Charset, Glyphs};
 use crate::text::names::{Called, Names};
 use crate::text::{visible, width};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -272,5 +272,17 @@ pub fn add_scores(all: &mut Value, graph: &AttributionGraph, of: &str, scores: O
         let scores = scores.filter(|_| fits);
         all[format!("{computed_of}{of}replacement_score")] = json!(scores.map(|scores| scores.replacement));
         all[format!("{computed_of}{of}completeness_score")] = json!(scores.map(|scores| scores.completeness));
+    }
+}
+
+/// Returns the position that an option gives, in a prompt of `n` tokens.
+///
+/// # Errors
+/// Fails where the prompt has no such position.
+pub fn place(option: &str, position: i64, n: usize) -> Result<Position> {
+    let counted = if position < 0 { position + n as i64 } else { position };
+    match usize::try_from(counted).ok().filter(|at| *at < n) {
+        Some(at) => Ok(Position::from(at)),
+        None => bail!("{option} {position}: the prompt has {n} tokens, at positions 0 to {}", n - 1),
     }
 }

@@ -2,14 +2,18 @@
 
 use crate::attribution::{Asked, EdgeParts, HeadFlow, HeadType, Probe, source_of};
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::node_named;
+use crate::cli::graph::{node_named, padded, place};
 use crate::cli::graph_args::GraphOrPromptArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
-use crate::graph::Head;
-use crate::service::attention::{CircuitHeads, circuit_heads};
+use crate::graph::{Head, Token};
+use crate::ids::Position;
+use crate::service::attention::{CircuitHeads, PositionReads, circuit_heads};
+use crate::service::interventions::CachedBaseline;
+use crate::text::visible;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Tints of the grid, from no influence to the most.
 const TINTS: [char; 5] = ['·', '░', '▒', '▓', '█'];
@@ -24,6 +28,10 @@ pub struct HeadsArgs {
     /// The ids of the source and the target of the edge to split [default: all kept edges between positions]
     #[arg(long, num_args = 2, value_names = ["SOURCE", "TARGET"])]
     edge: Vec<String>,
+    /// Tell what the heads look at from this position, and what of the kept influence they carry there; counted from 0, or
+    /// from the end where negative
+    #[arg(long, value_name = "POS", allow_negative_numbers = true, conflicts_with = "edge")]
+    position: Option<i64>,
     /// How many heads to list
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
@@ -37,7 +45,10 @@ pub struct HeadsArgs {
 /// # Errors
 /// Fails where graph or model cannot be read, they do not belong together, or there is no such node.
 pub fn run(args: &HeadsArgs) -> Result<()> {
-    let HeadsArgs { which, engine, edge, top, json } = args;
+    let HeadsArgs { which, engine, edge, position, top, json } = args;
+    if let Some(position) = position {
+        return at_position(which.clone(), engine, *position, *top, *json);
+    }
     tell_heads(which, engine, edge, *top, *json)
 }
 
@@ -132,6 +143,74 @@ fn of_graph(which: GraphOrPromptArgs, engine: &EngineArgs, top: usize, json: boo
     tell(json, || graph_value(&found, kept_edges), || graph_lines(&found, kept_edges, top))
 }
 
+fn at_position(which: GraphOrPromptArgs, engine: &EngineArgs, position: i64, top: usize, json: bool) -> Result<()> {
+    let engine = engine.open()?;
+    let (found, tokens, position) = watch(WhenStopped::Abandon, move |monitor| {
+        let open = which.graph(&engine, monitor)?;
+        let (graph, kept) = (&open.document.graph, &open.kept);
+        let position = place("--position", position, graph.tokens().len())?;
+        let found = CachedBaseline::default().reads(&engine, (graph, kept), position, &mut |_| {}, monitor)?;
+        Ok((found, graph.tokens().to_vec(), position))
+    })?;
+    tell(json, || reads_value(&found, &tokens, position), || reads_lines(&found, &tokens, position, top))
+}
+
+/// Returns the influence that passes each head last, over that of all heads in absolute value.
+fn carried(found: &PositionReads) -> HashMap<Head, f64> {
+    let flows = found.flows.iter().flat_map(|flows| &flows.heads);
+    let total: f64 = flows.clone().map(|flow| flow.last.abs()).sum();
+    flows.map(|flow| (flow.head, if total > 0.0 { flow.last / total } else { 0.0 })).collect()
+}
+
+fn reads_value(found: &PositionReads, tokens: &[Token], position: Position) -> Value {
+    let carried = carried(found);
+    let reads = found.reads.iter().map(|read| {
+        json!({
+            "layer": read.head.layer,
+            "head": read.head.head,
+            "position": read.key,
+            "token": tokens[read.key.index()].text,
+            "pattern": read.pattern,
+            "share": carried[&read.head],
+            "types": found.types[&read.head],
+        })
+    });
+    json!({
+        "query": position,
+        "query_token": tokens[position.index()].text,
+        "influence": found.flows.as_ref().map_or(0.0, |flows| flows.influence),
+        "reads": reads.collect::<Vec<_>>(),
+    })
+}
+
+fn reads_lines(found: &PositionReads, tokens: &[Token], position: Position, top: usize) -> Vec<String> {
+    let carried = carried(found);
+    let influence = found.flows.as_ref().map_or(0.0, |flows| flows.influence);
+    let here = visible(&tokens[position.index()].text);
+    let mut lines = vec![
+        format!("from {here:?} ({position}); influence {influence:.4} flows here from other positions"),
+        format!("\n{:<12}{:>4}  {:<16}{:>8}  {:>7}  {}", "layer.head", "key", "token", "weight", "share", "type"),
+    ];
+    // Those that carry most; the sort is stable, so that the keys of a head keep the order of their attention.
+    let mut reads = found.reads.clone();
+    reads.sort_by(|a, b| carried[&b.head].abs().total_cmp(&carried[&a.head].abs()).then(a.head.cmp(&b.head)));
+    lines.extend(reads.iter().take(top).map(|read| {
+        let token = padded(&visible(&tokens[read.key.index()].text), 16);
+        let line = format!(
+            "{:<12}{:>4}  {token}{:>6.1} %  {:>+5.1} %  {}",
+            read.head.to_string(),
+            read.key,
+            100.0 * read.pattern,
+            100.0 * carried[&read.head],
+            kinds(&found.types[&read.head])
+        );
+        line.trim_end().to_owned()
+    }));
+    lines
+        .push("weight is the key's share of the head's attention, share what the head carries of the influence".into());
+    lines
+}
+
 /// Formats the kinds of a head in words.
 pub fn kinds(types: &[HeadType]) -> String {
     let kind = |it: &HeadType| format!("{} ({:.2} of {} queries' attention)", it.kind.name(), it.attention, it.queries);
@@ -184,20 +263,20 @@ fn graph_lines(found: &CircuitHeads, kept_edges: usize, top: usize) -> Vec<Strin
             .into(),
     );
     lines.push(String::new());
-    lines.extend(grid(&flows.heads));
+    lines.extend(grid(&flows.heads.iter().map(|flow| (flow.head, flow.last)).collect::<Vec<_>>()));
     lines
 }
 
-/// Draws a grid, heads from left to right, layers from the top down; the more influence, the darker.
-fn grid(heads: &[HeadFlow]) -> Vec<String> {
-    let most = heads.iter().map(|head| head.last.abs()).fold(0.0, f64::max);
-    let tint = |head: &HeadFlow| {
-        let part = if most > 0.0 { head.last.abs() / most } else { 0.0 };
+/// Draws a grid, heads from left to right, layers from the top down; the larger a head's number, the darker.
+pub fn grid(heads: &[(Head, f64)]) -> Vec<String> {
+    let most = heads.iter().map(|(_, x)| x.abs()).fold(0.0, f64::max);
+    let tint = |(_, x): &(Head, f64)| {
+        let part = if most > 0.0 { x.abs() / most } else { 0.0 };
         TINTS[(part * TINTS.len() as f64).min(TINTS.len() as f64 - 1.0) as usize]
     };
-    let layers = heads.chunk_by(|a, b| a.head.layer == b.head.layer);
-    let row = |layer: &[HeadFlow]| {
-        format!("{:>5}  {}", format!("L{}", layer[0].head.layer), layer.iter().map(tint).collect::<String>())
+    let layers = heads.chunk_by(|(a, _), (b, _)| a.layer == b.layer);
+    let row = |layer: &[(Head, f64)]| {
+        format!("{:>5}  {}", format!("L{}", layer[0].0.layer), layer.iter().map(tint).collect::<String>())
     };
     let mut rows: Vec<String> = layers.map(row).collect();
     rows.reverse();

@@ -7,6 +7,7 @@ mod checkpoint;
 mod circuit;
 mod consent;
 mod cost;
+mod diff_heads;
 mod edit;
 mod engine;
 mod examples;

@@ -1,6 +1,7 @@
 //! `circuitscope diff` and `circuitscope union`: graphs of several prompts laid over each other.
 
 use crate::attribution::Engine;
+use crate::cli::diff_heads;
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::{OpenGraph, line, title};
 use crate::cli::graph_args::{ThresholdArgs, traced};
@@ -58,6 +59,9 @@ pub struct GraphsArgs {
 pub struct DiffArgs {
     #[command(flatten)]
     graphs: GraphsArgs,
+    /// Compare the attention heads that carry the two graphs, which needs their model
+    #[arg(long, conflicts_with = "out")]
+    heads: bool,
 }
 
 /// Lays graphs of any number of prompts over each other: how often each feature and edge recurs.
@@ -104,6 +108,9 @@ impl GraphsArgs {
 pub fn diff(args: &DiffArgs) -> Result<()> {
     if args.graphs.n() != 2 {
         bail!("diff compares two graphs, and {} were given; union takes any number", args.graphs.n());
+    }
+    if args.heads {
+        return diff_heads::run(&args.graphs.open()?, &args.graphs.engine, args.graphs.top, args.graphs.json);
     }
     run(&args.graphs)
 }

@@ -2,9 +2,10 @@
 
 use crate::attribution::{Engine, Promoted, Request, TargetChoice, TraceOptions};
 use crate::features::build::Selection;
-use crate::graph::{AttributionGraph, Document, FeatureAt, RawTrace, Settings, Token};
-use crate::ids::{FeatureId, Layer};
+use crate::graph::{AttributionGraph, Document, FeatureAt, Kept, RawTrace, Settings, Token};
+use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::Monitor;
+use crate::service::attention::{CircuitHeads, EdgeHeads, HeadView, LookAt, PositionReads};
 use crate::service::browse::{Ask, Browsed, browse};
 use crate::service::explain::{ExplainReply, ExplainRequest};
 use crate::service::interventions::{CachedBaseline, Experiment, Measured, ModelReply, ModelRequest};
@@ -18,6 +19,9 @@ use anyhow::{Context as _, Result, bail};
 const LISTED: usize = 500;
 /// Most features of a token of a text.
 const LISTED_OF_TOKEN: usize = 50;
+
+/// Message where there is no model.
+const NO_ATTENTION: &str = "attention of heads needs a model";
 
 /// Tokens of a prompt, leading special token included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,6 +126,45 @@ pub trait Tracer: Send + Sync + 'static {
         _monitor: &Monitor,
     ) -> Result<Answer> {
         bail!("a graph is checked against its model, which is not loaded")
+    }
+
+    /// Returns what a head looks at and why; `told` is given what is known first.
+    fn look(
+        &self,
+        _graph: &AttributionGraph,
+        _at: LookAt,
+        _told: &mut dyn FnMut(HeadView),
+        _monitor: &Monitor,
+    ) -> Result<HeadView> {
+        bail!(NO_ATTENTION)
+    }
+
+    /// Returns what all heads look at from a position, and the influence that they carry there; `told` is given what is
+    /// known first.
+    fn reads(
+        &self,
+        _graph: (&AttributionGraph, &Kept),
+        _position: Position,
+        _told: &mut dyn FnMut(PositionReads),
+        _monitor: &Monitor,
+    ) -> Result<PositionReads> {
+        bail!(NO_ATTENTION)
+    }
+
+    /// Returns the strongest head of each of some edges; `told` is given those known so far.
+    fn edge_heads(
+        &self,
+        _graph: &AttributionGraph,
+        _edges: &[(NodeId, NodeId)],
+        _told: &mut dyn FnMut(EdgeHeads),
+        _monitor: &Monitor,
+    ) -> Result<EdgeHeads> {
+        bail!(NO_ATTENTION)
+    }
+
+    /// Splits the influence that flows through the kept edges of a graph by heads.
+    fn circuit_heads(&self, _graph: (&AttributionGraph, &Kept), _monitor: &Monitor) -> Result<CircuitHeads> {
+        bail!(NO_ATTENTION)
     }
 }
 
@@ -235,5 +278,39 @@ impl Tracer for LocalTracer {
         monitor: &Monitor,
     ) -> Result<Answer> {
         self.base.check(&self.engine, graph, question, told, monitor)
+    }
+
+    fn look(
+        &self,
+        graph: &AttributionGraph,
+        at: LookAt,
+        told: &mut dyn FnMut(HeadView),
+        monitor: &Monitor,
+    ) -> Result<HeadView> {
+        self.base.look(&self.engine, graph, at, told, monitor)
+    }
+
+    fn reads(
+        &self,
+        graph: (&AttributionGraph, &Kept),
+        position: Position,
+        told: &mut dyn FnMut(PositionReads),
+        monitor: &Monitor,
+    ) -> Result<PositionReads> {
+        self.base.reads(&self.engine, graph, position, told, monitor)
+    }
+
+    fn edge_heads(
+        &self,
+        graph: &AttributionGraph,
+        edges: &[(NodeId, NodeId)],
+        told: &mut dyn FnMut(EdgeHeads),
+        monitor: &Monitor,
+    ) -> Result<EdgeHeads> {
+        self.base.edge_heads(&self.engine, graph, edges, told, monitor)
+    }
+
+    fn circuit_heads(&self, graph: (&AttributionGraph, &Kept), monitor: &Monitor) -> Result<CircuitHeads> {
+        self.base.circuit_heads(&self.engine, graph, monitor)
     }
 }

@@ -75,6 +75,8 @@ pub struct Glyphs {
     pub bar_rest: &'static str,
     /// Bars of a sparkline, from nothing to full.
     pub sparks: &'static [&'static str],
+    /// Shades of a cell, from next to nothing to the most.
+    pub shades: &'static [&'static str; 5],
     /// Stability classes: core, contingent, noise.
     pub stability: [&'static str; 3],
     /// Frames of the spinner.
@@ -117,6 +119,7 @@ const ASCII: Glyphs = Glyphs {
     bar: &[" ", "#"],
     bar_rest: ".",
     sparks: &[" ", ".", ":", "|", "#"],
+    shades: &[".", ":", "+", "*", "#"],
     stability: ["#", "=", "."],
     spinner: &["|", "/", "-", "\\"],
     frame: ["+", "+", "+", "+", "-", "|"],
@@ -154,6 +157,7 @@ const UNICODE: Glyphs = Glyphs {
     bar: &[" ", "╸", "━"],
     bar_rest: "┄",
     sparks: &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+    shades: &["·", "░", "▒", "▓", "█"],
     stability: ["█", "▒", "░"],
     spinner: &["◐", "◓", "◑", "◒"],
     frame: ["╭", "╮", "╰", "╯", "─", "│"],
@@ -205,6 +209,12 @@ impl Glyphs {
     /// Returns the start of `text` that fits into `room` cells.
     pub fn fit(&self, text: &str, room: usize) -> String {
         text::truncate(text, room, self.ellipsis)
+    }
+
+    /// Returns the shade of a share of the most.
+    pub fn shade(&self, share: f64) -> &'static str {
+        let at = (share.clamp(0.0, 1.0) * self.shades.len() as f64) as usize;
+        self.shades[at.min(self.shades.len() - 1)]
     }
 
     /// Returns a bar of `share` of `room` cells, without the unfilled rest.

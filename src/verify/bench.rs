@@ -53,7 +53,7 @@ impl<'a> Bench<'a> {
         if graph.is_cyclic() {
             return Err(VerifyError::Cyclic);
         }
-        require_same_model(engine, graph, &capture)?;
+        made_with(engine, &capture, graph)?;
         let outcome = intervene(&engine.model, &engine.transcoder, &capture, &[], &Mode::Free, &within(monitor))?;
         let base = Run::new(engine, outcome);
         Ok(Self { engine, graph, capture, base })
@@ -164,8 +164,9 @@ fn uncapped(logit: f64, cap: Option<f64>) -> f64 {
 /// # Errors
 /// Fails with [`VerifyError::OtherModel`] where it was not; or where weights cannot be read, or the work was stopped.
 pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) -> Result<Capture, VerifyError> {
+    same_depth(engine, graph)?;
     let capture = run_of(engine, graph, monitor)?;
-    require_same_model(engine, graph, &capture)?;
+    made_with(engine, &capture, graph)?;
     Ok(capture)
 }
 
@@ -175,12 +176,12 @@ fn run_of(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) -> Resul
     Ok(engine.capture_tokens(&engine.tokens(&ids)?, monitor)?)
 }
 
-/// Checks that a graph was made with this model and its transcoder, by the model's run on the graph's prompt.
-fn require_same_model(engine: &Engine, graph: &AttributionGraph, capture: &Capture) -> Result<(), VerifyError> {
-    let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
-    if here != there {
-        return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
-    }
+/// Checks that a graph was made with a model and its transcoder, by `capture`, the model's run of the graph's prompt.
+///
+/// # Errors
+/// Fails with [`VerifyError::OtherModel`] where it was not.
+pub fn made_with(engine: &Engine, capture: &Capture, graph: &AttributionGraph) -> Result<(), VerifyError> {
+    same_depth(engine, graph)?;
     for id in graph.feature_nodes() {
         let at = feature_at(graph, id)?;
         let active = &capture.layers[at.layer().index()].active;
@@ -188,6 +189,14 @@ fn require_same_model(engine: &Engine, graph: &AttributionGraph, capture: &Captu
             let name = graph.node_name(id);
             return Err(VerifyError::OtherModel(format!("its feature {name} is not active here")));
         }
+    }
+    Ok(())
+}
+
+fn same_depth(engine: &Engine, graph: &AttributionGraph) -> Result<(), VerifyError> {
+    let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
+    if here != there {
+        return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ mod question;
 mod replacement;
 
 pub use attention::{HeadAblation, HeadState, head_ablations};
-pub use bench::{Ablation, Bench, same_model};
+pub use bench::{Ablation, Bench, made_with, same_model};
 pub use circuit::GroupEffect;
 pub use correlation::{Correlation, kl_divergence, told};
 pub use error::VerifyError;

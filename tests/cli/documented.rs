@@ -157,6 +157,8 @@ fn graphs(home: &mut Home) -> String {
     home.check(&["heads-of-a-graph"], "attention", &[&dallas]);
     // A prompt that is so short that some head looks at the first token.
     home.check(&["heads-of-a-graph"], "heads", &["--prompt", "is is is is"]);
+    home.check(&["heads-at-a-position"], "heads", &[&dallas, "--position", "-1"]);
+    home.check(&["diff-of-heads"], "diff", &["--heads", &dallas, &oakland]);
     home.check(&["attention-pattern"], "attention", &[&dallas, "--head", "1.0"]);
     let told = ["--head", "1.0", "--query", "-1", "--key", "4", "--verify"];
     home.check(&["attention"], "attention", &[&[dallas.as_str()][..], &told].concat());

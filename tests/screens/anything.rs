@@ -115,7 +115,7 @@ fn a_prompt_wider_than_any_screen_is_walked_too() {
 }
 
 /// Keys that lead to each popup, and to its views.
-const POPUPS: &str = "i, ?, /, :, Ctrl-p, P, f, t, x, e g, e l, e n, s, B, B t, I, I d, I g, V, V Tab, V Tab d, V Tab Tab, S, W, W p, |, M, R, K";
+const POPUPS: &str = "i, ?, /, :, Ctrl-p, P, f, t, x, e g, e l, e n, s, B, B t, I, I d, I g, V, V Tab, V Tab d, V Tab Tab, S, S Enter, S Enter Tab, W, W p, |, M, R, K";
 
 #[test]
 fn every_popup_is_drawn_at_every_small_size() {

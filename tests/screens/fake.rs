@@ -1,14 +1,19 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
-use circuitscope::attribution::{EdgeParts, HeadPart, Inactive, Promoted, Source, Why};
+use circuitscope::attribution::{
+    EdgeParts, HeadFlow, HeadFlows, HeadKind, HeadPart, HeadType, Inactive, Look, Promoted, QkSource, Source, Why,
+};
 use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
-    Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Head, Intervention, InterventionSite, Provenance,
-    RawTrace, RowTarget, Rows, Settings, Site, Sources, Target, TargetKind, Token,
+    Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Head, Intervention, InterventionSite, Kept,
+    Provenance, RawTrace, RowTarget, Rows, Settings, Site, Sources, Target, TargetKind, Token,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::intervention::{ActivationEffect, Effects, Mode, Sweep, TokenEffect};
 use circuitscope::job::Monitor;
+use circuitscope::service::attention::{
+    CircuitHeads, Contributor, EdgeHead, EdgeHeads, HeadView, LookAt, PositionReads, Read, SplitView,
+};
 use circuitscope::service::browse::{Ask, Browsed};
 use circuitscope::service::explain::{ExplainReply, ExplainRequest, Search};
 use circuitscope::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
@@ -417,6 +422,113 @@ impl Tracer for Fake {
             }
         })
     }
+
+    /// A head attends to the key before, but for a quarter, which goes to the first; each kept node at a position
+    /// contributes its place in the graph.
+    fn look(
+        &self,
+        graph: &AttributionGraph,
+        at: LookAt,
+        told: &mut dyn FnMut(HeadView),
+        _: &Monitor,
+    ) -> anyhow::Result<HeadView> {
+        let LookAt { query, key, .. } = at;
+        let looks = pattern(query).into_iter().enumerate();
+        let looks = looks.map(|(key, pattern)| Look { key: key.into(), score: 4.0 * pattern, pattern }).collect();
+        let mut view = HeadView { looks, types: vec![previous_token()], split: None };
+        told(view.clone());
+        if self.dawdles {
+            anyhow::bail!("it dawdles");
+        }
+        let at_position = |position: Position| -> Vec<(Contributor, f64)> {
+            let here = graph.node_ids().filter(|id| graph.node(*id).position() == position);
+            let sources = here.filter_map(|id| Some((id, Source::of_node(graph, id)?)));
+            let contributor = |(id, source)| Contributor { source: QkSource::Source(source), node: Some(id) };
+            let all = sources.map(contributor).enumerate().map(|(nth, it)| (it, 1.0 / (nth + 1) as f64));
+            all.chain([(Contributor { source: QkSource::Bias, node: None }, 0.0625)]).collect()
+        };
+        let (queries, keys) = (at_position(query), at_position(key));
+        let sum = |all: &[(Contributor, f64)]| all.iter().map(|(_, x)| x).sum::<f64>();
+        view.split = Some(SplitView {
+            score: 4.0 * view.looks[key.index()].pattern,
+            pattern: view.looks[key.index()].pattern,
+            scale: 0.125,
+            softcap: None,
+            value: 5.0,
+            identity_error: 1e-7,
+            totals: [sum(&queries), sum(&keys)],
+            pairs: queries.iter().zip(&keys).map(|((query, x), (key, y))| (*query, *key, x * y)).collect(),
+            queries,
+            keys,
+        });
+        Ok(view)
+    }
+
+    /// Head 1.0 carries three quarters of the influence to a position, head 0.1 the rest, against it.
+    fn reads(
+        &self,
+        _: (&AttributionGraph, &Kept),
+        position: Position,
+        told: &mut dyn FnMut(PositionReads),
+        _: &Monitor,
+    ) -> anyhow::Result<PositionReads> {
+        let mut reads: Vec<Read> = heads()
+            .flat_map(|head| {
+                let keys = pattern(position).into_iter().enumerate().filter(|(_, pattern)| *pattern > 0.0);
+                keys.map(move |(key, pattern)| Read { head, key: key.into(), pattern })
+            })
+            .collect();
+        reads.sort_by(|a, b| b.pattern.total_cmp(&a.pattern));
+        let types = heads().map(|head| (head, vec![previous_token()])).collect();
+        let mut found = PositionReads { reads, types, flows: None };
+        told(found.clone());
+        found.flows = Some(flows(0.5));
+        Ok(found)
+    }
+
+    fn edge_heads(
+        &self,
+        _: &AttributionGraph,
+        edges: &[(NodeId, NodeId)],
+        _: &mut dyn FnMut(EdgeHeads),
+        _: &Monitor,
+    ) -> anyhow::Result<EdgeHeads> {
+        let head = |nth: usize| (nth > 0).then_some(EdgeHead { head: Head { layer: Layer(1), head: 0 }, share: 0.625 });
+        Ok(edges.iter().enumerate().map(|(nth, ends)| (*ends, head(nth))).collect())
+    }
+
+    /// The longer the prompt, the more influence.
+    fn circuit_heads(&self, (graph, _): (&AttributionGraph, &Kept), _: &Monitor) -> anyhow::Result<CircuitHeads> {
+        let types = heads().map(|head| (head, vec![previous_token()])).collect();
+        Ok(CircuitHeads { flows: flows(graph.tokens().len() as f64), types })
+    }
+}
+
+/// The heads of the made-up model.
+fn heads() -> impl Iterator<Item = Head> {
+    (0..2u32).flat_map(|layer| (0..2u32).map(move |head| Head { layer: Layer(layer), head }))
+}
+
+/// The attention from a position, by key.
+fn pattern(query: Position) -> Vec<f32> {
+    let mut pattern = vec![0.0; query.index() + 1];
+    pattern[query.index().saturating_sub(1)] += 0.75;
+    pattern[0] += 0.25;
+    pattern
+}
+
+fn previous_token() -> HeadType {
+    HeadType { kind: HeadKind::PreviousToken, attention: 0.75, queries: 9 }
+}
+
+fn flows(influence: f64) -> HeadFlows {
+    let of = |head: Head| match (head.layer.0, head.head) {
+        (1, 0) => 1.5 * influence,
+        (0, 1) => -0.5 * influence,
+        _ => 0.0,
+    };
+    let heads = heads().map(|head| HeadFlow { head, first: of(head), last: of(head) }).collect();
+    HeadFlows { edges: 3, influence, left_out: 0, heads }
 }
 
 /// A trace over `tokens`: features thin out with the layers, effects are strong within a position and towards the last.

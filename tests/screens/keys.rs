@@ -188,7 +188,7 @@ fn commands_go_by_the_short_names_of_other_programs() {
 }
 
 /// Keys that lead to each dialog in which no line is written.
-const DIALOGS: &str = "P G P, I, V, V Tab, S, W, |, M, s, B, e p, ? Enter, Ctrl-c Ctrl-c";
+const DIALOGS: &str = "P G P, I, V, V Tab, S, S Enter, W, |, M, s, B, e p, ? Enter, Ctrl-c Ctrl-c";
 
 #[test]
 fn q_and_esc_are_alike_where_no_line_is_written() {

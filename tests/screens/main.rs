@@ -15,6 +15,7 @@ mod foreign;
 mod groups;
 mod growing;
 mod guide;
+mod heads;
 mod interventions;
 mod keys;
 mod looks;

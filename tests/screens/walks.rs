@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 use circuitscope::ids::NodeId;
 use circuitscope::tui::panes::graph::layout::Step;
-use circuitscope::tui::panes::{connections, detail, feature, graph, subgraph, tree};
+use circuitscope::tui::panes::{attention, connections, detail, feature, graph, subgraph, tree};
 use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::workspace::links::Side;
 use std::collections::BTreeSet;
@@ -159,12 +159,14 @@ fn the_list_of_connections_is_walked_row_by_row() {
 #[test]
 fn tab_visits_every_pane_and_escape_returns_to_the_graph() {
     let mut desk = Desk::traced((160, 48));
-    for pane in [connections::PANE, detail::PANE, tree::PANE, subgraph::PANE, feature::PANE, graph::PANE] {
+    let order =
+        [connections::PANE, detail::PANE, tree::PANE, subgraph::PANE, feature::PANE, attention::PANE, graph::PANE];
+    for pane in order {
         desk.press("Tab");
         assert_eq!(desk.state.screen.focus, pane);
     }
     desk.press("Shift-Tab");
-    assert_eq!(desk.state.screen.focus, feature::PANE);
+    assert_eq!(desk.state.screen.focus, attention::PANE);
     desk.press("Esc");
     assert_eq!(desk.state.screen.focus, graph::PANE);
 }

@@ -2,7 +2,7 @@
 
 use crate::attribution::qk::frozen::FrozenProjection;
 use crate::attribution::qk::{Against, FrozenHead, Look, QkAttribution, QkQuestion, QkSource, Side, Softcap};
-use crate::attribution::{Probe, ReadSite, TargetRow, TraceError};
+use crate::attribution::{Probe, ReadSite, TargetRow, TraceError, memory};
 use crate::graph::Head;
 use crate::ids::Position;
 use crate::job::Monitor;
@@ -28,6 +28,17 @@ impl Probe<'_> {
         let pattern = at(&self.capture.layers[layer].pattern)?;
         let look = |key: usize| Look { key: Position::from(key), score: scores[key], pattern: pattern[key] };
         Ok(self.seen(layer, query.index()).map(look).collect())
+    }
+
+    /// Returns the attention of a head from a position, by position of the key, `[P]`; 0 for keys that it does not see.
+    ///
+    /// # Errors
+    /// Fails with [`TraceError::Attention`] where there is no such head or position.
+    pub fn pattern(&self, head: Head, query: Position) -> Result<Vec<f32>, TraceError> {
+        self.check_head(head)?;
+        self.check_position("query", query)?;
+        let pattern = &self.capture.layers[head.layer.index()].pattern;
+        Ok(pattern.get(head.head as usize)?.get(query.index())?.to_vec1()?)
     }
 
     /// Splits a head's score among the sources on either side of it.
@@ -132,8 +143,7 @@ impl Probe<'_> {
         monitor: &Monitor,
     ) -> Result<[Vec<f32>; 2], TraceError> {
         let (columns, width) = (self.n_columns(), self.engine.model.spec.head_dim);
-        let numbers = columns.max(self.capture.n_positions() * self.engine.model.spec.d_model);
-        let at_once = (HELD / (2 * numbers)).clamp(1, width);
+        let at_once = self.numbers_at_once()?;
         let mut sides = [(); 2].map(|()| vec![0.0f32; (columns + 1) * width]);
         for first in (0..width).step_by(at_once) {
             monitor.report("attention scores", first as u64, width as u64)?;
@@ -149,6 +159,25 @@ impl Probe<'_> {
             }
         }
         Ok(sides)
+    }
+
+    /// Returns how many numbers of a query and of a key are read at a time, so that both sides' factors, and gradients
+    /// and effects of what is read, fit into memory.
+    ///
+    /// # Errors
+    /// Fails with [`TraceError::Memory`] where not even one does.
+    fn numbers_at_once(&self) -> Result<usize, TraceError> {
+        let (columns, width) = (self.n_columns(), self.engine.model.spec.head_dim);
+        let numbers = columns.max(self.capture.n_positions() * self.engine.model.spec.d_model);
+        let at_once = (HELD / (2 * numbers)).clamp(1, width);
+        let (factors, each) = (8 * ((columns + 1) * width) as u64, 16 * numbers as u64);
+        let Some(limit) = self.engine.limits.most() else { return Ok(at_once) };
+        let held = memory::resident().unwrap_or(0);
+        let fits = limit.saturating_sub(held + factors) / each;
+        match usize::try_from(fits).unwrap_or(usize::MAX).min(at_once) {
+            0 => Err(TraceError::Memory { needed: held + factors + each, limit }),
+            at_once => Ok(at_once),
+        }
     }
 
     /// Returns the positions of the keys that a query of a layer sees.

@@ -4,7 +4,7 @@ mod report;
 
 use crate::attribution::{Against, Engine, QkAttribution, QkListed, QkSource, Source};
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::OpenGraph;
+use crate::cli::graph::{OpenGraph, place};
 use crate::cli::graph_args::GraphOrPromptArgs;
 use crate::cli::heads::tell_heads;
 use crate::cli::out::ForceArgs;
@@ -160,15 +160,6 @@ impl AttentionArgs {
         let options = Options { part: Some(Part::Pruned), ..Options::default() };
         format::export(&document, &open.kept, &open.edited, &options, out)?;
         Ok(())
-    }
-}
-
-/// Returns the position that an option gives, in a prompt of `n` tokens.
-fn place(option: &str, position: i64, n: usize) -> Result<Position> {
-    let counted = if position < 0 { position + n as i64 } else { position };
-    match usize::try_from(counted).ok().filter(|at| *at < n) {
-        Some(at) => Ok(Position::from(at)),
-        None => bail!("{option} {position}: the prompt has {n} tokens, at positions 0 to {}", n - 1),
     }
 }
 

@@ -14,10 +14,10 @@ pub(super) static FORMAT: Spec = Spec {
         if !options.slug.is_empty() || options.scan.is_some() {
             return Err(unexportable("dense tensors have no place for --slug and --scan; leave them out"));
         }
-        let trace = document.trace.as_deref().ok_or_else(|| {
-            unexportable("dense tensors need the whole trace, and this graph was read from a file without it")
-        })?;
         let write = move |path: &std::path::Path| {
+            let trace = document.trace.as_deref().ok_or_else(|| {
+                unexportable("dense tensors need the whole trace, and this graph was read from a file without it")
+            })?;
             dense::write(path, trace, &document.graph, kept, scores(&document.graph, &kept.influence))
         };
         Ok(Writing { to: Destination::File(Box::new(write)), edges: None })

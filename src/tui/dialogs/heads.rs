@@ -4,8 +4,9 @@ use crate::graph::{EdgeParts, HeadPart};
 use crate::ids::NodeId;
 use crate::text;
 use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::head::update::open_head_of_edge;
 use crate::tui::dialogs::verify::panel::Shown;
-use crate::tui::dialogs::verify::update::{close_verification, move_in_verification, turn_link};
+use crate::tui::dialogs::verify::update::{CHECK, close_verification, move_in_verification, turn_link};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::screen::inner;
 use crate::tui::state::State;
@@ -15,6 +16,7 @@ use crate::tui::workspace::Circuit;
 use crate::verify::{Answer, Question};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use std::ops::Range;
 
 /// Largest size of the dialog.
 const LARGEST: (u16, u16) = (96, 34);
@@ -32,34 +34,43 @@ pub struct Heads;
 fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.workspace.circuit else { return };
     let (width, height) = size(screen);
-    let lines = lines(state, circuit, width);
+    let (lines, heads) = lines(state, circuit, width);
     let height = height.min(lines.len() as u16 + 2).max(5);
     let area = crate::tui::ui::open(screen, width, height, "attention heads", &state.screen.look, buf);
-    let from = circuit.verification.row.min(lines.len().saturating_sub(usize::from(area.height)));
+    let (row, room) = (circuit.verification.row, usize::from(area.height));
+    // The last head brings what stands below it along.
+    let chosen = heads.start + row;
+    let most = lines.len().saturating_sub(room);
+    let from = if row + 1 >= heads.len() && row > 0 { most } else { (chosen + 1).saturating_sub(room).min(most) };
     folio::draw(&lines, from, area, &state.screen.look, buf);
+    if let Some(line) = chosen.checked_sub(from).filter(|line| heads.contains(&chosen) && *line < room) {
+        let line = Rect { y: area.y + line as u16, height: 1, ..area };
+        buf.set_style(line, state.screen.look.theme.selection);
+    }
 }
 
 fn size(screen: Rect) -> (u16, u16) {
     (screen.width.saturating_sub(4).min(LARGEST.0), screen.height.min(LARGEST.1))
 }
 
-/// Returns the last line that can stand on top.
-pub(in crate::tui) fn overflow(state: &State) -> usize {
-    let Some(circuit) = &state.workspace.circuit else { return 0 };
-    let (width, height) = size(state.screen.dialog_room());
-    let room = inner(Rect { x: 0, y: 0, width, height }).height;
-    lines(state, circuit, width).len().saturating_sub(usize::from(room))
+/// Returns the index of the last head that can be chosen.
+pub(in crate::tui) fn last_head(state: &State) -> usize {
+    match state.workspace.circuit.as_ref().map(|circuit| circuit.verification.shown()) {
+        Some(Shown::Known(Some(Answer::Heads(split)), _)) => split.heads.len().saturating_sub(1),
+        _ => 0,
+    }
 }
 
-fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
+/// Builds the lines, and returns which of them are heads.
+fn lines(state: &State, circuit: &Circuit, width: u16) -> (Vec<Line>, Range<usize>) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let width = usize::from(inner(Rect { x: 0, y: 0, width, height: 3 }).width);
-    let mut lines = Vec::new();
+    let (mut lines, mut heads) = (Vec::new(), 0..0);
     let Some(Question::Heads { source, target }) = circuit.verification.question() else {
         if let Shown::Why(why) = circuit.verification.shown() {
             lines.extend(folio::wrapped(&glyphs.visible(why), width, theme.alert));
         }
-        return lines;
+        return (lines, heads);
     };
     let name = |id: &NodeId| circuit.name(*id, glyphs);
     let ends = format!("{} {} {}", name(source), glyphs.to_output, name(target));
@@ -78,14 +89,17 @@ fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
                 );
                 lines.extend(folio::wrapped(&says, width, theme.alert));
             }
-            lines.extend(parts(split, width, state));
+            let before = lines.len();
+            let (parts, of_parts) = parts(split, width, state);
+            lines.extend(parts);
+            heads = before + of_parts.start..before + of_parts.end;
         }
-        Shown::Known(_, waits) => lines.extend(waits.then(|| folio::progress(state))),
+        Shown::Known(_, waits) => lines.extend(waits.then(|| folio::progress(CHECK, state))),
     }
-    lines
+    (lines, heads)
 }
 
-fn parts(split: &EdgeParts, width: usize, state: &State) -> Vec<Line> {
+fn parts(split: &EdgeParts, width: usize, state: &State) -> (Vec<Line>, Range<usize>) {
     let (theme, look) = (&state.screen.look.theme, &state.screen.look);
     let part = |value: f32, says: &str| vec![number(value.into(), NUMBER, look), (format!("  {says}"), theme.text)];
     let mut lines = vec![
@@ -99,11 +113,12 @@ fn parts(split: &EdgeParts, width: usize, state: &State) -> Vec<Line> {
     let heads = split.strongest();
     let Some(largest) = heads.first().map(HeadPart::size) else {
         lines.push(vec![("No attention layer lies between source and target.".to_owned(), theme.quiet)]);
-        return lines;
+        return (lines, 0..0);
     };
     let titles = ["alone", "first", "last"].map(|title| right(title, NUMBER)).concat();
     lines.push(vec![(left("layer.head", NAME, look) + &titles, theme.quiet)]);
     let room = width.saturating_sub(NAME + 3 * NUMBER + 2);
+    let first = lines.len();
     for head in &heads {
         let larger = if head.first.abs() >= head.last.abs() { head.first } else { head.last };
         let share = f64::from(head.size()) / f64::from(largest.max(f32::MIN_POSITIVE));
@@ -112,6 +127,7 @@ fn parts(split: &EdgeParts, width: usize, state: &State) -> Vec<Line> {
         line.push((format!("  {}", look.glyphs.bar(share, room)), theme.sign(larger)));
         lines.push(line);
     }
+    let last = lines.len();
     lines.push(Line::new());
     let sum = |of: fn(&HeadPart) -> f32| split.stays + heads.iter().map(of).sum::<f32>();
     let sums = [sum(|head| head.first), sum(|head| head.last)].map(text::weight);
@@ -125,7 +141,7 @@ fn parts(split: &EdgeParts, width: usize, state: &State) -> Vec<Line> {
         let says = "One attention layer lies between, so that each head's part is exact by itself.";
         lines.extend(folio::wrapped(says, width, theme.quiet));
     }
-    lines
+    (lines, first..last)
 }
 
 const HEADS: Context = Context::dialog("heads");
@@ -133,10 +149,11 @@ const HEADS: Context = Context::dialog("heads");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "heads-down", Test, HEADS, ["Down", "j"], Some("scroll"), |s, _| move_in_verification(s, 1), "A head further";
-    "heads-up", Test, HEADS, ["Up", "k"], Some("scroll"), |s, _| move_in_verification(s, -1), "A head back";
+    "heads-down", Test, HEADS, ["Down", "j"], Some("choose"), |s, _| move_in_verification(s, 1), "A head further";
+    "heads-up", Test, HEADS, ["Up", "k"], Some("choose"), |s, _| move_in_verification(s, -1), "A head back";
     "heads-next", Test, HEADS, ["Right", "l"], Some("edge"), |s, _| turn_link(s, 1), "Split the node's next connection";
     "heads-previous", Test, HEADS, ["Left", "h"], Some("edge"), |s, _| turn_link(s, -1), "Split the node's connection before";
+    "heads-open", Test, HEADS, ["Enter"], Some("why it looks"), |s, _| open_head_of_edge(s), "Open this head: where it looks, and why";
     "heads-page-down", Test, HEADS, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| move_in_verification(s, 10), "Ten heads further";
     "heads-page-up", Test, HEADS, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| move_in_verification(s, -10), "Ten heads back";
     "heads-first", Test, HEADS, ["g", "Home"], None, |s, _| move_in_verification(s, isize::MIN), "To the head that carries most";

@@ -11,6 +11,7 @@ pub mod export;
 pub mod fetch;
 pub mod filter;
 pub mod guide;
+pub mod head;
 pub mod heads;
 pub mod help;
 pub mod intervene;
@@ -59,6 +60,7 @@ pub static TABLES: &[&[Command]] = &[
     table::TESTING,
     verify::BINDINGS,
     heads::BINDINGS,
+    head::BINDINGS,
     explain::BINDINGS,
     compare::BINDINGS,
     help::BINDINGS,

@@ -1,6 +1,7 @@
 //! Panes of the screen. Each is a file or a folder here, with what it alone keeps, its keys and its drawing, and has its
 //! lines among the modules and in [`PANES`].
 
+pub mod attention;
 pub mod connections;
 pub mod detail;
 pub mod feature;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 /// All panes, in the order in which Tab visits them.
 pub static PANES: &[PaneId] =
-    &[graph::PANE, connections::PANE, detail::PANE, tree::PANE, subgraph::PANE, feature::PANE];
+    &[graph::PANE, connections::PANE, detail::PANE, tree::PANE, subgraph::PANE, feature::PANE, attention::PANE];
 
 /// Region of the screen that shows one pane at a time. Where there is little room, several regions are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,10 @@ impl fmt::Debug for PaneId {
 /// State of the panes that is not of one graph. A pane that keeps something of its own has a field here.
 #[derive(Default)]
 pub struct PaneStates {
+    /// State of the attention pane.
+    pub attention: attention::AttentionState,
+    /// State of the connections pane.
+    pub connections: connections::ConnectionsState,
     /// State of the detail pane.
     pub detail: detail::DetailState,
     /// State of the subgraph pane.

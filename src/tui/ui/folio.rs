@@ -1,7 +1,7 @@
 //! Scrolled lines of a dialog, and the pieces that they are made of.
 
 use crate::text;
-use crate::tui::dialogs::verify::update::CHECK;
+use crate::tui::runtime::JobKey;
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::ui::{Look, wrap};
@@ -48,10 +48,10 @@ pub fn number(value: f64, room: usize, look: &Look) -> (String, Style) {
     (right(&text::weight(value as f32), room), look.theme.sign(value as f32))
 }
 
-/// Builds the progress line of a check: its phase, its share done, and the key that stops it.
-pub fn progress(state: &State) -> Line {
+/// Builds the progress line of work: its phase, its share done, and the key that stops it.
+pub fn progress(key: JobKey, state: &State) -> Line {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
-    let progress = state.jobs.progress(CHECK).cloned().unwrap_or_default();
+    let progress = state.jobs.progress(key).cloned().unwrap_or_default();
     let phase = if progress.phase.is_empty() { "running the model" } else { progress.phase };
     let mut line = vec![
         (format!("{} ", glyphs.spinner[state.screen.ticks % glyphs.spinner.len()]), theme.accent),

@@ -13,6 +13,7 @@ pub(in crate::tui) mod copy;
 pub(in crate::tui) mod edits;
 pub mod features;
 pub mod filter;
+pub mod heads;
 pub mod history;
 pub mod links;
 pub mod marks;

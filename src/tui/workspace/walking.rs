@@ -5,6 +5,7 @@ use crate::tui::keymap::Key;
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::workspace::Side;
+use crate::tui::workspace::heads::back_to_head;
 
 /// Selects a node from wherever the walk is; going back leads there again.
 pub(in crate::tui) fn go_to(state: &mut State, node: NodeId) {
@@ -56,6 +57,9 @@ pub(in crate::tui) fn go_along(state: &mut State, index: usize) {
 }
 
 pub(in crate::tui) fn back(state: &mut State) {
+    if back_to_head(state) {
+        return;
+    }
     if state.workspace.circuit.as_mut().is_some_and(|circuit| !circuit.back()) {
         state.screen.say("This is where the walk began");
     }

@@ -2,12 +2,14 @@
 //! they differ.
 
 pub mod comparison;
+pub mod heads;
 mod split;
 pub(in crate::tui) mod update;
 
 use crate::graph::Difference;
 use crate::text::names::Names;
 use crate::tui::dialogs::compare::comparison::Comparison;
+use crate::tui::dialogs::compare::heads::ComparedHeads;
 use crate::tui::dialogs::{Action, Dialog, ask};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::runtime::RequestId;
@@ -59,6 +61,8 @@ pub struct Compare {
     pub only: Option<Difference>,
     /// True where the row of what is shared is unfolded.
     pub unfolded: bool,
+    /// Heads of the two graphs, where they stand in place of the nodes.
+    pub heads: Option<ComparedHeads>,
     row: usize,
 }
 
@@ -107,7 +111,7 @@ impl Compare {
 
     /// Unfolds or folds what is shared, where the cursor is on its row; returns true where it was.
     pub fn toggle_shared(&mut self) -> bool {
-        let is_fold = self.rows().get(self.row) == Some(&None);
+        let is_fold = self.heads.is_none() && self.rows().get(self.row) == Some(&None);
         self.unfolded ^= is_fold;
         is_fold
     }
@@ -124,7 +128,12 @@ impl Compare {
 
     /// Moves the cursor by `by` rows; `n_choices` is the number of graphs to choose from.
     pub fn move_by(&mut self, by: isize, n_choices: usize) {
-        let n = if matches!(self.stage, Stage::Choose) { n_choices } else { self.rows().len() };
+        let n = match (&self.stage, &self.heads) {
+            (Stage::Choose, _) => n_choices,
+            (_, Some(ComparedHeads::Known(table))) => table.order.len(),
+            (_, Some(_)) => 0,
+            (_, None) => self.rows().len(),
+        };
         self.row = self.row.saturating_add_signed(by).min(n.saturating_sub(1));
     }
 
@@ -132,7 +141,14 @@ impl Compare {
     pub fn turn_kind(&mut self) {
         let at = self.only.and_then(|only| Difference::ALL.iter().position(|it| *it == only));
         self.only = Difference::ALL.get(at.map_or(0, |at| at + 1)).copied();
+        (self.heads, self.row) = (None, 0);
+    }
+
+    /// Puts the heads in place of the nodes, or the nodes back; returns true where heads are shown now.
+    pub fn turn_heads(&mut self) -> bool {
         self.row = 0;
+        self.heads = if self.heads.is_some() { None } else { Some(ComparedHeads::Wait) };
+        self.heads.is_some()
     }
 
     /// Draws the dialog.
@@ -207,6 +223,12 @@ impl Compare {
             let room = usize::from(prompts.width);
             buf.set_stringn(prompts.x, y, look.glyphs.fit(&line, room), room, style);
         }
+        if let Some(found) = &self.heads {
+            let below =
+                Rect { y: prompts.bottom() + 1, height: area.bottom().saturating_sub(prompts.bottom() + 1), ..area };
+            heads::render(found, self.row, state, below, buf);
+            return;
+        }
         let rows = self.rows();
         let chosen = rows.get(self.row).copied().flatten();
         let table = Table { laid, circuits: [Some(circuit), other], look, side: self.side };
@@ -232,6 +254,7 @@ commands! {
     "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| update::take_compared(s), "Take this graph; go to this node; open what is shared";
     "compare-side", Compare, COMPARE, ["Tab"], Some("A/B"), |s, _| update::turn_compared_side(s), "To A or to B";
     "compare-kind", Compare, COMPARE, ["f"], Some("kind"), |s, _| update::turn_compared_kind(s), "List all, shared, changed, only A, only B";
+    "compare-heads", Compare, COMPARE, ["h"], Some("heads"), |s, _| update::turn_compared_heads(s), "The attention heads of both, or the nodes again";
     "compare-merge", Compare, COMPARE, ["m"], Some("merge"), |s, _| update::open_merged(s), "Open the two as one graph";
     "compare-union", Compare, COMPARE, ["u"], Some("all open"), |s, _| update::open_union(s), "Open all open graphs as one";
     "compare-first", Compare, COMPARE, ["g", "Home"], None, |s, _| update::move_in_compare(s, isize::MIN), "To the first row";

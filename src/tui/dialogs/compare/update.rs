@@ -1,8 +1,11 @@
 //! Several graphs together: two beside each other, and any number merged into one.
 
+use crate::service::attention::compared_heads;
 use crate::tui::dialogs::compare::comparison::{Comparison, Leaf, Sheet};
+use crate::tui::dialogs::compare::heads::{ComparedHeads, HeadTable};
 use crate::tui::dialogs::compare::{Compare, Stage};
 use crate::tui::dialogs::question::{Asks, Question};
+use crate::tui::dialogs::verify::update::fits;
 use crate::tui::runtime::{JobKey, RequestId};
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
@@ -13,6 +16,7 @@ use crate::tui::workspace::{Busy, Opening, Tab, TabContent, go_to};
 use std::sync::Arc;
 
 const COMPARE: JobKey = JobKey::new("compare").of_graph();
+pub(super) const COMPARE_HEADS: JobKey = JobKey::new("compare-heads").of_graph();
 
 /// Lists the graphs with which the one on the screen can be compared.
 pub(in crate::tui) fn open_compare(state: &mut State) {
@@ -167,9 +171,39 @@ fn lay(state: &mut State, id: RequestId) {
     );
 }
 
+/// Puts the attention heads of the two graphs in place of their nodes, or the nodes back.
+pub(in crate::tui) fn turn_compared_heads(state: &mut State) {
+    let fits = fits(state);
+    let (Some(a), Some(open)) = (&state.workspace.circuit, state.dialogs.get_mut::<Compare>()) else { return };
+    let other = open.other.filter(|_| matches!(open.stage, Stage::Shown(_)));
+    let Some((_, b)) = other.and_then(|id| state.workspace.tabs.circuit(id)) else { return };
+    if !open.turn_heads() {
+        state.jobs.forget(COMPARE_HEADS);
+        return;
+    }
+    if let Err(why) = fits {
+        open.heads = Some(ComparedHeads::Failed(why));
+        return;
+    }
+    let graphs = [a, b].map(|it| (Arc::clone(&it.traced.document.graph), Arc::clone(&it.pruning.kept)));
+    state.jobs.submit(
+        COMPARE_HEADS,
+        move |services, monitor| {
+            let heads =
+                |(graph, kept): &(Arc<_>, Arc<_>)| services.ask(|tracer| tracer.circuit_heads((graph, kept), monitor));
+            Ok(HeadTable::new(compared_heads(&heads(&graphs[0])?, &heads(&graphs[1])?)))
+        },
+        |state, table| {
+            if let Some(compare) = compare(state).filter(|compare| compare.heads.is_some()) {
+                compare.heads = Some(table.map_or_else(ComparedHeads::Failed, ComparedHeads::Known));
+            }
+        },
+    );
+}
+
 /// Goes to the chosen node in the graph of the chosen side.
 fn go(state: &mut State) {
-    let Some(Compare { stage: Stage::Shown(laid), other, side, .. }) = compare(state) else { return };
+    let Some(Compare { stage: Stage::Shown(laid), other, side, heads: None, .. }) = compare(state) else { return };
     let (comparison, other, side) = (Arc::clone(&laid.comparison), *other, *side);
     let Some(chosen) = compare(state).and_then(|compare| compare.chosen()) else { return };
     let Some(node) = comparison.node(chosen, side) else {
@@ -257,5 +291,6 @@ pub(in crate::tui) fn close_compare(state: &mut State) {
         state.workspace.tabs.give_up(id);
     }
     state.jobs.forget(COMPARE);
+    state.jobs.forget(COMPARE_HEADS);
     state.dialogs.close_all();
 }

@@ -163,7 +163,7 @@ fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
     {
         lines.splice(0..0, folio::wrapped(caveat, width, look.theme.alert));
     }
-    lines.extend(waits.then(|| folio::progress(state)));
+    lines.extend(waits.then(|| folio::progress(update::CHECK, state)));
     Body::Lines(lines)
 }
 

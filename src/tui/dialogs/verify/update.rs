@@ -90,7 +90,7 @@ pub(in crate::tui) fn check_again(state: &mut State) {
 
 /// Moves through the pairs, or the lines.
 pub(in crate::tui) fn move_in_verification(state: &mut State, by: isize) {
-    let most = if state.dialogs.is::<Heads>() { heads::overflow(state) } else { verify::last_row(state) };
+    let most = if state.dialogs.is::<Heads>() { heads::last_head(state) } else { verify::last_row(state) };
     if let Some(circuit) = &mut state.workspace.circuit {
         circuit.verification.row = circuit.verification.row.min(most).saturating_add_signed(by).min(most);
     }
@@ -211,7 +211,7 @@ fn link(circuit: &Circuit, focus: PaneId) -> Option<Link> {
 }
 
 /// Fails where the model cannot be asked, and says why.
-fn fits(state: &State) -> Result<(), String> {
+pub(in crate::tui) fn fits(state: &State) -> Result<(), String> {
     match (&state.jobs.services.tracer, &state.workspace.circuit) {
         (_, Some(circuit)) if circuit.traced.document.occurrences.is_some() => Err(SEVERAL.to_owned()),
         (None, _) => Err("This needs the model, which is not loaded".to_owned()),

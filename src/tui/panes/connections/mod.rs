@@ -5,12 +5,22 @@ pub(in crate::tui) mod view;
 
 use crate::ids::NodeId;
 use crate::tui::keymap::{Command, Context, commands};
-use crate::tui::panes::connections::update::{move_row, switch_order, to_inhibitors, toggle_listed, turn_side};
+use crate::tui::panes::connections::update::{
+    move_row, switch_order, to_inhibitors, toggle_heads, toggle_listed, turn_side,
+};
 use crate::tui::panes::{Pane, PaneId, Region};
 use crate::tui::state::State;
+use crate::tui::workspace::heads::request_edge_heads;
 use crate::tui::workspace::{Listed, go_along};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+
+/// State of the pane.
+#[derive(Default)]
+pub struct ConnectionsState {
+    /// True where each edge says which attention head it passes most.
+    pub heads: bool,
+}
 
 /// Pane of the lists of connections.
 struct ConnectionsPane;
@@ -37,6 +47,7 @@ commands! {
     "row-last", Lists, CONTEXT, ["G", "End"], None, |s, _| move_row(s, isize::MAX), "To the weakest connection";
     "list-before", Lists, CONTEXT, ["Left", "h"], None, |s, _| turn_side(s, -1), "The list before: inputs, outputs, inhibitors";
     "list-next", Lists, CONTEXT, ["Right", "l"], None, |s, _| turn_side(s, 1), "The next list: inputs, outputs, inhibitors";
+    "row-heads", Lists, CONTEXT, ["a"], Some("heads"), |s, _| toggle_heads(s), "Say which attention head each edge passes most, or not";
     "inhibitors", Lists, Context::PANES, ["R"], None, |s, _| to_inhibitors(s), "To what restrains it: all negative inputs, kept or not";
     "order", Lists, CONTEXT, ["w"], Some("order"), |s, _| switch_order(s), "List by signed weight instead of share, or back";
     "list-features", Lists, Context::PANES, ["F"], None, |s, _| toggle_listed(s, Listed::Features), "List features, or leave them out";
@@ -59,6 +70,12 @@ impl Pane for ConnectionsPane {
 
     fn bindings(&self) -> &'static [Command] {
         BINDINGS
+    }
+
+    fn update(&self, state: &mut State, room: Option<Rect>) {
+        if room.is_some() && state.panes.connections.heads {
+            request_edge_heads(state);
+        }
     }
 
     fn render(&self, state: &State, frame: Rect, room: Rect, buf: &mut Buffer) {

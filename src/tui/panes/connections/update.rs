@@ -1,5 +1,6 @@
 //! Movement in the lists of connections, and what they list.
 
+use crate::tui::dialogs::verify::update::fits;
 use crate::tui::panes::{connections, tree};
 use crate::tui::state::State;
 use crate::tui::workspace::{Listed, Order, Side};
@@ -27,6 +28,19 @@ pub(in crate::tui) fn toggle_listed(state: &mut State, kind: Listed) {
     };
     let name = kind.name();
     state.screen.say(format!("{}{} are {says}", name[..1].to_uppercase(), &name[1..]));
+}
+
+/// Shows or hides the attention head that each edge passes most.
+pub(in crate::tui) fn toggle_heads(state: &mut State) {
+    let shows = !state.panes.connections.heads;
+    state.panes.connections.heads = shows;
+    match (shows, fits(state)) {
+        (true, Err(why)) => state.screen.warn(why),
+        (true, Ok(())) => {
+            state.screen.say("Beside each edge the attention head that it passes most, and the share that does")
+        }
+        (false, _) => {}
+    }
 }
 
 /// Lists connections in the other order.

@@ -2,6 +2,7 @@
 
 use crate::graph::{Flow, StabilityClass};
 use crate::ids::NodeId;
+use crate::service::attention::EdgeHead;
 use crate::text;
 use crate::tui::panes::connections;
 use crate::tui::screen::hints::key_of;
@@ -26,6 +27,9 @@ const FOR_THREE: u16 = 30;
 const WEIGHT: usize = 9;
 const SHARE: usize = 7;
 const MOVED: usize = 12;
+
+/// Cells of the head that an edge passes most, with the share that does.
+const HEADS: usize = 12;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.workspace.circuit else { return };
@@ -242,6 +246,15 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
     pen.put(&format!("{figures:>MOVED$}"), style);
 }
 
+/// Returns the head that an edge passes most, with the share of the edge that does; a stroke where it passes none.
+fn passed(circuit: &Circuit, ends: (NodeId, NodeId)) -> String {
+    match circuit.heads.edge(ends) {
+        None => String::new(),
+        Some(None) => "-".to_owned(),
+        Some(Some(EdgeHead { head, share })) => format!("{head} {:.0}%", 100.0 * share),
+    }
+}
+
 /// Writes the mark of an edge's stability class, where that is known.
 fn stability_mark(state: &State, class: Option<StabilityClass>, pen: &mut Pen<'_>) {
     let Some(class) = class else { return };
@@ -272,6 +285,9 @@ fn summed_row(state: &State, summed: &Summed, strongest: f64, area: Rect, buf: &
     if figures.activations {
         pen.skip(MOVED as u16 + 1);
     }
+    if figures.heads {
+        pen.skip(HEADS as u16);
+    }
     figures.write(summed.weight as f32, summed.share, strongest, &state.screen.look, &mut pen);
 }
 
@@ -283,6 +299,8 @@ struct Figures {
     weight: bool,
     /// True where activations under interventions are shown.
     activations: bool,
+    /// True where the heads of edges are shown.
+    heads: bool,
 }
 
 impl Figures {
@@ -295,7 +313,9 @@ impl Figures {
             64.. => 6,
             _ => 0,
         };
-        Self { bar, weight: width >= if activations { 52 } else { 38 }, activations }
+        let heads = state.panes.connections.heads;
+        let bar = if heads { 0 } else { bar };
+        Self { bar, weight: width >= if activations || heads { 52 } else { 38 }, activations, heads }
     }
 
     /// Writes weight, share and bar, as far as there is room for them; the bar of `strongest` is full.
@@ -315,7 +335,7 @@ impl Figures {
     fn width(&self) -> usize {
         let weight = if self.weight { WEIGHT } else { 0 };
         let bar = if self.bar > 0 { self.bar + 1 } else { 0 };
-        weight + SHARE + bar + if self.activations { MOVED + 1 } else { 0 }
+        weight + SHARE + bar + if self.activations { MOVED + 1 } else { 0 } + if self.heads { HEADS } else { 0 }
     }
 }
 
@@ -363,6 +383,10 @@ fn row(
     if figures.activations {
         pen.put(" ", theme.text);
         moved(state, circuit, link.other, &mut pen);
+    }
+    if figures.heads {
+        let ends = (link.edge.source, link.edge.target);
+        pen.put(&format!("{:>HEADS$}", passed(circuit, ends)), theme.quiet);
     }
     figures.write(link.edge.weight, link.share, strongest, &state.screen.look, &mut pen);
     if followed && at == circuit.connections.row && state.screen.focus == connections::PANE {

@@ -2,6 +2,7 @@
 
 use crate::graph::QkNode;
 use crate::ids::Position;
+use crate::text::glyph::Glyphs;
 use crate::tui::ui::Look;
 use crate::tui::workspace::Circuit;
 use ratatui::style::Style;
@@ -18,7 +19,7 @@ pub(in crate::tui) fn lines(circuit: &Circuit, look: &Look, width: usize) -> Vec
     let Some(trace) = circuit.traced.document.foreign.attention.traced.get(&circuit.described()) else {
         return Vec::new();
     };
-    let name = |node: &QkNode| name(circuit, look, node);
+    let name = |node: &QkNode| name_of(circuit, &look.glyphs, node);
     let mut lines = Vec::new();
     let mut list = |title: &str, all: Vec<(f32, String)>| {
         if all.is_empty() {
@@ -45,8 +46,8 @@ pub(in crate::tui) fn lines(circuit: &Circuit, look: &Look, width: usize) -> Vec
     lines
 }
 
-fn name(circuit: &Circuit, look: &Look, node: &QkNode) -> String {
-    let glyphs = &look.glyphs;
+/// Returns the name of a node in a QK attribution.
+pub(in crate::tui) fn name_of(circuit: &Circuit, glyphs: &Glyphs, node: &QkNode) -> String {
     let id = match node {
         QkNode::InGraph(id) => return circuit.name(*id, glyphs),
         QkNode::Only(id) => id,

@@ -1,6 +1,6 @@
 //! Description of the selected node, with what its feature promotes.
 
-mod attention;
+pub(in crate::tui) mod attention;
 pub(in crate::tui) mod view;
 
 use crate::tui::keymap::{Command, Context, commands};

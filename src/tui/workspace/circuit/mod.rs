@@ -21,6 +21,7 @@ use crate::tui::dialogs::intervene::panel::InterventionPanel;
 use crate::tui::dialogs::verify::panel::VerificationPanel;
 use crate::tui::panes::graph::layout::{GraphLayout, Place};
 use crate::tui::panes::subgraph::boxes::Subgraph;
+use crate::tui::workspace::heads::HeadAnswers;
 use crate::tui::workspace::marks::Marks;
 use crate::tui::workspace::{Filter, Overview, PromotedTokens, Reached, Traced};
 use std::collections::{BTreeSet, HashMap};
@@ -54,6 +55,8 @@ pub struct Circuit {
     pub panel: InterventionPanel,
     /// Verification of the graph by the model, as far as it was asked for.
     pub verification: VerificationPanel,
+    /// What the model said of attention heads.
+    pub heads: HeadAnswers,
 }
 
 impl Circuit {
@@ -74,6 +77,7 @@ impl Circuit {
             marks: Marks::default(),
             panel: InterventionPanel::default(),
             verification: VerificationPanel::default(),
+            heads: HeadAnswers::default(),
             traced,
         };
         this.arrive();
@@ -191,6 +195,7 @@ impl Circuit {
             filter.forget();
         }
         self.verification.forget();
+        self.heads = HeadAnswers::default();
         self.pruning.stability.found = None;
         self.naming.names = Names::new(Arc::clone(&traced.document.graph));
         self.pruning.take(Arc::clone(&traced.kept));

@@ -1,5 +1,12 @@
 //! Attention of heads: requests and replies.
 
+mod views;
+
+pub use views::{
+    ComparedHead, Contributor, EdgeHead, EdgeHeads, HeadView, LookAt, PositionReads, Read, SplitView, by_difference,
+    compared_heads,
+};
+
 use crate::attribution::{
     Against, Engine, HeadFlows, HeadType, Look, Probe, QkAttribution, QkListed, QkQuestion, QkSide, QkSource, Source,
 };
@@ -111,7 +118,11 @@ pub fn circuit_heads(
     kept: &Kept,
     monitor: &Monitor,
 ) -> Result<CircuitHeads> {
-    let probe = Probe::of(engine, same_model(engine, graph, monitor)?, monitor)?;
+    heads_of(&Probe::of(engine, same_model(engine, graph, monitor)?, monitor)?, graph, kept, monitor)
+}
+
+/// Splits the influence that flows through the kept edges of a graph by heads, with the model frozen already.
+fn heads_of(probe: &Probe<'_>, graph: &AttributionGraph, kept: &Kept, monitor: &Monitor) -> Result<CircuitHeads> {
     let flows = probe.head_flows(graph, kept, monitor)?;
     let types = flows.heads.iter().map(|flow| Ok((flow.head, probe.head_types(flow.head)?)));
     let types = types.collect::<Result<_>>()?;
