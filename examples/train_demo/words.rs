@@ -9,10 +9,10 @@ use std::collections::HashSet;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 
+use crate::activity::Activity;
 use crate::model::Llama;
 use crate::sampler::Row;
 use crate::seeding::{Seed, directions, dot, inverse, mean};
-use crate::activity::Activity;
 
 /// Outputs at least this near (cosine) to the first of a kind are of that kind.
 const KIND: f32 = 0.92;
@@ -116,7 +116,8 @@ impl Kinds {
         let power = self.inputs.iter().map(|x| dot(x, x)).sum::<f32>() / count as f32;
         let one = power.sqrt();
         let rows: Vec<f32> = self.inputs.iter().flat_map(|x| x.iter().copied().chain([one])).collect();
-        let rows = (Tensor::from_vec(rows, (count, width), &Device::Cpu)? * f64::from(width as f32 / (2.0 * power)).sqrt())?;
+        let rows =
+            (Tensor::from_vec(rows, (count, width), &Device::Cpu)? * f64::from(width as f32 / (2.0 * power)).sqrt())?;
         let mut wanted = vec![vec![-1.0f32; groups.len()]; count];
         for (g, group) in groups.iter().enumerate() {
             group.iter().for_each(|&k| wanted[k][g] = 1.0);
@@ -146,7 +147,9 @@ pub fn seeds(model: &Llama, rows: &[Row], scales: [f64; 2], most: usize) -> Resu
     let starts = rows.iter().flat_map(|row| (2..=row.tokens.len()).map(|end| &row.tokens[..end]));
     let new: Vec<u32> = starts.enumerate().filter(|(_, start)| seen.insert(*start)).map(|(i, _)| i as u32).collect();
     let new = Tensor::new(new, model.device())?;
-    let take = |tensor: &Tensor, scale: f64| Ok::<_, anyhow::Error>((tensor.index_select(&new, 0)? / scale)?.to_vec2::<f32>()?);
+    let take = |tensor: &Tensor, scale: f64| {
+        Ok::<_, anyhow::Error>((tensor.index_select(&new, 0)? / scale)?.to_vec2::<f32>()?)
+    };
     let kinds = Kinds::find(&take(&activity.inputs[0], scales[0])?, &take(&activity.outputs[0], scales[1])?);
     let mut groups = kinds.groups()?;
     groups.truncate(most);
