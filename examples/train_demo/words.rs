@@ -88,13 +88,16 @@ impl Kinds {
                 break;
             }
             let [size_a, size_b] = [a, b].map(|i| groups[i].len() as f32);
-            for i in 0..count {
-                let joined = (near[a][i] * size_a + near[b][i] * size_b) / (size_a + size_b);
-                // Those already joined to others, and the two themselves, stay out of reach.
-                let joined = if near[a][i].min(near[b][i]) < -1.5 { f32::MIN } else { joined };
-                (near[a][i], near[i][a]) = (joined, joined);
-                (near[b][i], near[i][b]) = (f32::MIN, f32::MIN);
+            // Those already joined to others, and the two themselves, stay out of reach.
+            let both = near[a].iter().zip(&near[b]);
+            let joined: Vec<f32> = both
+                .map(|(x, y)| if x.min(*y) < -1.5 { f32::MIN } else { (x * size_a + y * size_b) / (size_a + size_b) })
+                .collect();
+            for (row, &joined) in near.iter_mut().zip(&joined) {
+                (row[a], row[b]) = (joined, f32::MIN);
             }
+            near[a] = joined;
+            near[b].fill(f32::MIN);
             let moved = std::mem::take(&mut groups[b]);
             groups[a].extend(moved);
             for i in 0..count {
