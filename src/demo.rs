@@ -32,10 +32,9 @@ pub fn sources() -> (FileSource, FileSource) {
     let (model, transcoder) = files! {
         "model": "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json";
         "transcoder": "config.yaml",
-            "W_enc_0.safetensors", "W_enc_1.safetensors", "W_enc_2.safetensors", "W_enc_3.safetensors",
-            "W_dec_0.safetensors", "W_dec_1.safetensors", "W_dec_2.safetensors", "W_dec_3.safetensors",
+            "layer_0.safetensors", "layer_1.safetensors", "layer_2.safetensors", "layer_3.safetensors",
             "features/circuitscope.json", "features/index.json.gz", "features/summary.safetensors",
             "features/layer_0.bin", "features/layer_1.bin", "features/layer_2.bin", "features/layer_3.bin";
     };
-    (FileSource::Embedded(NAME, model), FileSource::Embedded("circuitscope-demo-clt", transcoder))
+    (FileSource::Embedded(NAME, model), FileSource::Embedded("circuitscope-demo-transcoder", transcoder))
 }

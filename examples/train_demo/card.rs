@@ -90,8 +90,9 @@ The transcoder: JumpReLU features that read an MLP's normalized input and write 
 {transcoder_steps} steps of 1024 tokens, squared error weighted by 1 / mean(resid_post^2) plus {sparsity} times the sum \
 of tanh(activation * decoder norm) and of {rarity} ln(1 + activation * decoder norm), dearer the rarer a feature is, \
 ramped up over the first 60 %. At most a share of {coarse} of the features starts on what the MLP makes of many \
-tokens, such as all cities of a state, the others on what is then left; those that go silent start again where the \
-error is. It learns from the model as rounded to bf16, and from no sentence of two hops about the 28 cities.
+tokens, such as all cities of a state, the others on what is then left; in the first layer these are groups of words, \
+linked by what the MLP makes of them and read by what tells them from all others. Features that go silent start again \
+where the error is. It learns from the model as rounded to bf16, and from no sentence of two hops about the 28 cities.
 
 ## Figures
 
@@ -107,7 +108,7 @@ capital.
 A feature *stands for* a place if at least 90 % of that mass falls on it, at least four of its cities are among what \
 the feature is active on or after, and at most half of the mass is where the capital comes next. What such features \
 carry is measured in the graph as the program opens it, over all held-out questions: the absolute strength of all kept \
-paths from the city's token to the answer that lead through one of them.
+paths from the city's token to the capital that lead through one of them, also where the model answers otherwise.
 
 {table}
 ## Making it again
@@ -116,7 +117,7 @@ paths from the city's token to the answer that lead through one of them.
 {command}
 ```
 
-It takes five to eight minutes on one core. The same seed gives the same files up to the order of floating-point sums, \
+It takes about a quarter of an hour on one core. The same seed gives the same files up to the order of floating-point sums, \
 which differs between processors. `--evaluate` measures the files that are here.
 
 ## What features fire on

@@ -26,6 +26,7 @@ mod tokenizer;
 mod train_model;
 mod train_transcoder;
 mod transcoder;
+mod words;
 
 use std::path::PathBuf;
 

@@ -187,9 +187,14 @@ impl Report {
         self.add("Dallas: answer", format!("{word} {p:.3}"), "Austin 0.9", word == "Austin" && p >= 0.9);
         let (word, p) = lab.ablated(&runs[0])?;
         self.add("Dallas: all features at the city set to 0", format!("{word} {p:.3}"), "not Austin", word != "Austin");
+        let mut right = 0;
+        for run in &runs {
+            right += usize::from(lab.answer(run, &[])?.0 == run.question.capital);
+        }
+        self.note("right answers to the 28 questions", right.to_string());
         let mut toppled = 0;
         for run in &runs {
-            toppled += usize::from(lab.ablated(run)?.0 != run.question.capital);
+            toppled += usize::from(lab.toppled(run, &lab.ablated(run)?)?);
         }
         self.note("the same over the 28 questions: answer toppled", toppled.to_string());
         let (word, p) = lab.swapped(&runs[0], &runs[1], 1.0, None)?;
@@ -233,7 +238,7 @@ impl Report {
         self.note("features of their place a graph, mean", format!("{:.1}", held as f64 / traced.len() as f64));
         let mut toppled = 0;
         for (run, traced) in runs.iter().zip(traced) {
-            toppled += usize::from(lab.without(run, &traced.standing)?.0 != run.question.capital);
+            toppled += usize::from(lab.toppled(run, &lab.without(run, &traced.standing)?)?);
         }
         self.add("the same features set to 0: answer toppled", toppled.to_string(), "22", toppled >= 22);
         let of = |question: Question| {

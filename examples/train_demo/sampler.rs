@@ -43,6 +43,11 @@ impl Sampler {
         Ok(Sampler { topics: topics.into_values().collect(), weights })
     }
 
+    /// Every sentence once.
+    pub fn all(&self) -> Vec<Row> {
+        self.topics.concat()
+    }
+
     pub fn draw(&self, rng: &mut StdRng) -> &Row {
         let topic = &self.topics[self.weights.sample(rng)];
         &topic[rng.random_range(0..topic.len())]

@@ -5,7 +5,7 @@
 //! in common is what the MLP makes of them, so that features start on that, and others on what is then left.
 
 use anyhow::Result;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 use rand::rngs::StdRng;
@@ -60,22 +60,21 @@ fn centred(rows: &Tensor) -> Result<(Vec<Vec<f32>>, Vec<f32>)> {
     Ok((rows.broadcast_sub(&mean)?.to_vec2()?, mean.to_vec1()?))
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Inverse of the covariance of centred rows, with a ridge. [d, d]
-fn precision(rows: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
-    let width = rows.first().map_or(0, Vec::len);
-    let centred = Tensor::from_vec(rows.concat(), (rows.len(), width), &Device::Cpu)?;
-    let mut left = (centred.t()?.matmul(&centred)? / rows.len() as f64)?.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-    let ridge = RIDGE * (0..width).map(|i| left[i][i]).sum::<f64>() / width as f64;
+/// Inverse of a symmetric matrix, with something added to its diagonal first. [d, d]
+pub fn inverse(matrix: Vec<Vec<f32>>, added: f64) -> Vec<Vec<f32>> {
+    let width = matrix.len();
+    let wide = |row: Vec<f32>| row.into_iter().map(f64::from).collect();
+    let mut left: Vec<Vec<f64>> = matrix.into_iter().map(wide).collect();
     let mut right = vec![vec![0.0f64; width]; width];
     for i in 0..width {
-        left[i][i] += ridge;
+        left[i][i] += added;
         right[i][i] = 1.0;
     }
-    // Gauss and Jordan; the ridge keeps all pivots away from 0.
+    // Gauss and Jordan; what is added keeps all pivots away from 0.
     for i in 0..width {
         let pivot = left[i][i];
         for matrix in [&mut left, &mut right] {
@@ -89,11 +88,20 @@ fn precision(rows: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
             }
         }
     }
-    Ok(right.into_iter().map(|row| row.into_iter().map(|x| x as f32).collect()).collect())
+    right.into_iter().map(|row| row.into_iter().map(|x| x as f32).collect()).collect()
+}
+
+/// Inverse of the covariance of centred rows, with a ridge. [d, d]
+fn precision(rows: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
+    let width = rows.first().map_or(0, Vec::len);
+    let centred = Tensor::from_vec(rows.concat(), (rows.len(), width), &Device::Cpu)?;
+    let covariance = (centred.t()?.matmul(&centred)? / rows.len() as f64)?.to_vec2::<f32>()?;
+    let variance = (0..width).map(|i| f64::from(covariance[i][i])).sum::<f64>() / width as f64;
+    Ok(inverse(covariance, RIDGE * variance))
 }
 
 /// Rows brought to length 1. [N, d]
-fn directions(rows: &[Vec<f32>]) -> Result<Tensor> {
+pub fn directions(rows: &[Vec<f32>]) -> Result<Tensor> {
     let unit = rows.iter().flat_map(|y| {
         let length = dot(y, y).sqrt().max(1e-3);
         y.iter().map(move |y| y / length)
@@ -103,7 +111,7 @@ fn directions(rows: &[Vec<f32>]) -> Result<Tensor> {
 }
 
 /// Mean of some rows, each with its weight.
-fn mean(rows: &[Vec<f32>], members: &[usize], weight: impl Fn(usize) -> f32) -> Vec<f32> {
+pub fn mean(rows: &[Vec<f32>], members: &[usize], weight: impl Fn(usize) -> f32) -> Vec<f32> {
     let mut mean = vec![0.0; rows[0].len()];
     let total: f32 = members.iter().map(|&i| weight(i)).sum();
     for &i in members {
@@ -200,6 +208,20 @@ impl Candidates {
         }
         self.directions = directions(&self.outputs)?;
         Ok(seeds)
+    }
+
+    /// Takes what features write away from the outputs, so that later groups stand for what is left.
+    pub fn take_away(&mut self, seeds: &[Seed]) -> Result<()> {
+        for (x, y) in self.inputs.iter().zip(&mut self.outputs) {
+            for seed in seeds {
+                let pre = dot(&seed.encoder, x) + dot(&seed.encoder, &self.mean_input) + seed.bias;
+                if pre > 0.0 {
+                    y.iter_mut().zip(&seed.output).for_each(|(y, common)| *y -= common * pre / seed.activation);
+                }
+            }
+        }
+        self.directions = directions(&self.outputs)?;
+        Ok(())
     }
 
     /// Tokens grouped around some whose outputs point in very different directions. These are drawn

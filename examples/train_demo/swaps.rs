@@ -33,6 +33,12 @@ impl Lab {
         Ok((self.tokenizer.text(best as u32), 1.0 / sum))
     }
 
+    /// Whether changes that lead to `answer` take the capital from first place.
+    pub fn toppled(&self, run: &Run, answer: &Answer) -> Result<bool> {
+        let capital = run.question.capital;
+        Ok(answer.0 != capital && self.answer(run, &[])?.0 == capital)
+    }
+
     /// The answer with all features at the city set to 0.
     pub fn ablated(&self, run: &Run) -> Result<Answer> {
         let layers = run.at_city.iter().enumerate();

@@ -16,6 +16,7 @@ use crate::optimizer::Optimizer;
 use crate::sampler::{Row, Sampler};
 use crate::seeding::{CANDIDATES, Candidates, Seed};
 use crate::transcoder::{Layer, Transcoder, jump_relu};
+use crate::words;
 
 pub struct TranscoderPlan {
     pub seed: u64,
@@ -31,6 +32,13 @@ pub struct TranscoderPlan {
     /// What is added to that: this many times ln(1 + activation * decoder norm), the dearer the rarer a feature is. One
     /// feature for all cities of a state is then cheaper than one for each.
     pub rarity: f64,
+}
+
+impl TranscoderPlan {
+    /// At most so many features of a layer stand for what the MLP makes of many tokens.
+    fn shared(&self) -> usize {
+        (self.features as f64 * self.coarse) as usize
+    }
 }
 
 const TOKENS: usize = 200_000;
@@ -75,6 +83,7 @@ impl Trained {
         l: usize,
         plan: &TranscoderPlan,
         candidates: &mut Candidates,
+        words: Option<Vec<Seed>>,
         mean: &Tensor,
         rng: &mut StdRng,
     ) -> Result<Self> {
@@ -82,7 +91,13 @@ impl Trained {
         let mut encoder = Vec::with_capacity(features * WIDTH);
         let mut bias = Vec::with_capacity(features);
         let mut decoder = Vec::with_capacity(features * WIDTH);
-        let clusters = candidates.take_clusters((features as f64 * plan.coarse) as usize, rng)?;
+        let clusters = match words {
+            Some(seeds) => {
+                candidates.take_away(&seeds)?;
+                seeds
+            }
+            None => candidates.take_clusters(plan.shared(), rng)?,
+        };
         let groups = candidates.groups(features - clusters.len(), rng)?;
         let rest: Vec<Seed> = groups.iter().map(|group| candidates.seed(group)).collect();
         for (seeds, share) in [clusters, rest].into_iter().zip(FIRST_SHARES) {
@@ -244,8 +259,9 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
     let mut candidates = (0..LAYERS)
         .map(|l| Candidates::new(&activity.inputs[l], &activity.outputs[l], &activity.weights[l]))
         .collect::<Result<Vec<_>>>()?;
+    let mut words = Some(words::seeds(model, &sampler.all(), [input_scales[0], output_scales[0]], plan.shared())?);
     let layers = (0..LAYERS)
-        .map(|l| Trained::new(l, plan, &mut candidates[l], &activity.spread(l)?.0, &mut rng))
+        .map(|l| Trained::new(l, plan, &mut candidates[l], words.take(), &activity.spread(l)?.0, &mut rng))
         .collect::<Result<Vec<_>>>()?;
     let vars = layers.iter().flat_map(Trained::vars).collect();
     let mut optimizer = Optimizer::new(Vec::new(), vars, 0.999, 0.0)?;

@@ -1,13 +1,19 @@
 //! The demo's feature store: that it is of this model and this corpus, and shows what its features stand for.
 
+use crate::corpus::{Sentence, sentences, unknown_cities};
 use crate::selectivity::Selectivity;
-use crate::{at_city, capture, corpus, engine, question};
+use crate::{at_city, capture, engine, question};
 use circuitscope::demo;
 use circuitscope::features::build::part::Course;
 use circuitscope::features::build::piece::digest;
 use circuitscope::features::store::Store;
 use circuitscope::ids::{FeatureId, Layer};
 use std::collections::HashMap;
+
+/// The sentences that features are shown on: all that are not held out, and those about unknown cities.
+fn shown() -> impl Iterator<Item = Sentence> {
+    sentences().into_iter().filter(|sentence| !sentence.held_out).chain(unknown_cities())
+}
 
 fn store() -> Store {
     Store::open(&demo::sources().1, "features/", None).unwrap().expect("the demo has a store")
@@ -17,13 +23,12 @@ fn store() -> Store {
 fn the_store_is_of_the_demo_s_corpus_and_transcoder() {
     let (store, engine) = (store(), engine());
     let manifest = store.manifest().unwrap();
-    let sentences = corpus::sentences();
     let mut sum = Course::default();
-    sentences.iter().for_each(|sentence| sum.add_digest(&digest(&sentence.text)));
+    shown().for_each(|sentence| sum.add_digest(&digest(&sentence.text)));
     let facts = manifest.corpus.as_ref().unwrap();
-    assert_eq!((facts.documents, &facts.sha256), (sentences.len() as u64, &sum.hex()), "build the store again");
+    assert_eq!((facts.documents, &facts.sha256), (shown().count() as u64, &sum.hex()), "build the store again");
     assert_eq!((&manifest.transcoder, &manifest.model), (&engine.transcoder.name(), &engine.model.spec.name));
-    let mut fires = 0;
+    let (mut fires, mut all) = (0, 0);
     for (layer, n) in manifest.n_features.iter().enumerate() {
         for feature in 0..*n {
             let (layer, feature) = (Layer::from(layer), FeatureId::from(feature));
@@ -33,18 +38,18 @@ fn the_store_is_of_the_demo_s_corpus_and_transcoder() {
                 (dashboard.density, Some(dashboard.max))
             );
             fires += usize::from(dashboard.max > 0.0);
+            all += 1;
         }
     }
-    assert!(fires > 1500, "{fires} features fire");
+    assert!(fires * 20 >= all * 19, "{fires} of {all} features fire");
 }
 
 #[test]
 fn the_features_of_texas_show_texas() {
     let (store, engine) = (store(), engine());
-    let selectivity = Selectivity::measure(&engine);
-    let sentences: HashMap<String, Option<&str>> =
-        corpus::sentences().into_iter().map(|sentence| (sentence.text, sentence.place)).collect();
-    let is_of_texas = |layer: usize, feature: usize| selectivity.share(layer, feature, "Texas") > 0.9;
+    let selectivity = Selectivity::of_demo();
+    let sentences: HashMap<String, Option<&str>> = shown().map(|sentence| (sentence.text, sentence.place)).collect();
+    let is_of_texas = |layer: usize, feature: usize| selectivity.share(layer, feature, "Texas") > 0.95;
     let n_features = &store.manifest().unwrap().n_features;
     let all = n_features.iter().enumerate().flat_map(|(layer, n)| (0..*n).map(move |feature| (layer, feature)));
     let of_texas: Vec<(usize, usize)> = all.filter(|(layer, feature)| is_of_texas(*layer, *feature)).collect();
@@ -57,8 +62,7 @@ fn the_features_of_texas_show_texas() {
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .expect("a feature of Texas fires at Dallas");
     let most = store.maximum(first.layer(), first.feature).unwrap();
-    // The prompt is the beginning of a sentence of the corpus.
-    assert!(activation <= most + 1e-3, "{activation} is more than the store's {most}");
+    assert!(activation >= 0.3 * most, "{activation}, where it is {most} on what it is shown on");
     for (layer, feature) in of_texas {
         let dashboard = store.read(Layer::from(layer), FeatureId::from(feature)).unwrap().unwrap();
         let strongest = &dashboard.quantiles[0].examples;

@@ -17,7 +17,9 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         says: |state, circuit| {
             let answer = circuit.node(circuit.selected()).logit().map_or("", |logit| logit.text.trim());
-            match digit_to(circuit, |node| is_feature(circuit, node)) {
+            // The city's own features are for a later step.
+            let elsewhere = digit_to(circuit, |node| is_feature(circuit, node) && !is_at_city(circuit, node));
+            match elsewhere.or_else(|| digit_to(circuit, |node| is_feature(circuit, node))) {
                 Some((digit, node)) if circuit.node(circuit.selected()).is_logit() => format!(
                     "{answer} is what the model answers; digits number what wrote it. Press `{digit}` to go to {}.",
                     name(state, circuit, node)
