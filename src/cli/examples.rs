@@ -42,7 +42,7 @@ const EXAMPLES: [(&str, &str); 39] = [
     ("pull", "circuitscope pull --dry-run llama-3.2-1b"),
     ("status", "circuitscope status parts"),
     ("train", "circuitscope train --corpus corpus.txt --features 64 --tokens 320 --batch 16 --out mine"),
-    ("train merge", "circuitscope train merge DIR-OF-LAYERS-0-TO-1 DIR-OF-LAYERS-2-TO-3 --out whole"),
+    ("train merge", "circuitscope train merge low high --out whole"),
     ("submit", "circuitscope submit --slurm trace --prompts prompts.txt --out graphs > job.sh"),
 ];
 

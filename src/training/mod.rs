@@ -11,6 +11,7 @@
 //! count, so that a run that was stopped goes on bit for bit.
 
 mod arithmetic;
+mod beginning;
 mod card;
 mod checkpoint;
 mod entries;

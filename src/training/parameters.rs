@@ -79,7 +79,7 @@ impl Parameters {
     }
 
     /// Draws fresh weights: decoders of random directions, the encoder as the own layer's decoder, of rows of length 1,
-    /// and the mean output as the decoder's bias. [`Parameters::seed`] gives them a better beginning.
+    /// and the mean output as the decoder's bias.
     pub fn fresh(shape: Shape, settings: &Settings, layer: usize, mean: &[f32]) -> Self {
         let Shape { n_features, width, .. } = shape;
         let mut random = Random::new(settings.seed, 1 + layer as u64);
@@ -97,26 +97,6 @@ impl Parameters {
             fresh.normalize_decoders(n_features);
         }
         fresh
-    }
-
-    /// Lets features begin as what the MLP makes of single tokens: each reads the direction in which a token's input lies
-    /// from the mean, and writes that of its output. In a cross-layer transcoder later layers are written nothing at
-    /// first. `margin` is how far a projection has to exceed the mean's for the feature to be active.
-    pub fn seed(&mut self, inputs: &[f32], outputs: &[f32], tokens: impl Iterator<Item = usize>, margin: f32) {
-        let width = self.decoder_bias.len();
-        let mut mean = vec![0.0; width];
-        for row in inputs.chunks(width) {
-            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
-        let n_tokens = (inputs.len() / width) as f32;
-        mean.iter_mut().for_each(|sum| *sum /= n_tokens);
-        let rows = self.encoder.chunks_mut(width).zip(self.decoders[0].chunks_mut(width)).zip(&mut self.encoder_bias);
-        for (((encoder, decoder), bias), token) in rows.zip(tokens) {
-            let row = token * width..(token + 1) * width;
-            toward(encoder, &inputs[row.clone()], &mean);
-            toward(decoder, &outputs[row], &self.decoder_bias);
-            *bias = -margin - encoder.iter().zip(&mean).map(|(w, x)| w * x).sum::<f32>();
-        }
     }
 
     /// Returns all numbers, part by part, in a fixed order.
@@ -159,12 +139,4 @@ impl Parameters {
             }
         }
     }
-}
-
-/// Turns a vector to point from `mean` to `to`, its length kept.
-fn toward(vector: &mut [f32], to: &[f32], mean: &[f32]) {
-    let before = squares(vector);
-    vector.iter_mut().zip(to).zip(mean).for_each(|((x, to), mean)| *x = to - mean);
-    let factor = (before / squares(vector).max(f64::MIN_POSITIVE)).sqrt() as f32;
-    vector.iter_mut().for_each(|x| *x *= factor);
 }

@@ -4,7 +4,7 @@ use crate::format::{FormatError, write_atomically};
 use crate::training::evaluate::Evaluation;
 use crate::training::run::LayerReport;
 use crate::training::settings::{Settings, TranscoderKind};
-use crate::training::{TrainError, card};
+use crate::training::{TrainError, card, save};
 use crate::untrusted;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,8 +12,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name of the file.
+/// Name of the file, and those of the card's.
 const NAME: &str = "training.json";
+const CARD: [&str; 2] = ["README.md", "curves.svg"];
+
+/// Names of all files that [`Record::write`] writes.
+pub(super) const NAMES: [&str; 3] = [NAME, CARD[0], CARD[1]];
 
 /// What was trained, on what, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,8 +65,7 @@ impl Record {
         let text =
             serde_json::to_string_pretty(self).map_err(|error| FormatError::writing(&path, io::Error::other(error)))?;
         write_atomically(&path, |out| writeln!(out, "{text}"))?;
-        let files = [("README.md", card::markdown(self)), ("curves.svg", card::curves(self))];
-        for (name, text) in files {
+        for (name, text) in CARD.into_iter().zip([card::markdown(self), card::curves(self)]) {
             write_atomically(&folder.join(name), |out| out.write_all(text.as_bytes()))?;
         }
         Ok(())
@@ -89,7 +92,7 @@ impl Record {
 /// Fails where they do not belong together, a layer is missing or there twice, or a file cannot be read or written.
 pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Record, TrainError> {
     let wrong = |what: String| Err(TrainError::Merge(what));
-    if out.join("config.yaml").exists() {
+    if out.join(save::CONFIG).exists() {
         return wrong(format!("{} holds a transcoder already; give another folder as --out", out.display()));
     }
     let mut records = Vec::with_capacity(folders.len());
@@ -135,7 +138,7 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Record, TrainError> {
         copy(source, &out.join(source.file_name().unwrap_or_default()))?;
     }
     whole.write(out)?;
-    copy(&first_folder.join("config.yaml"), &out.join("config.yaml"))?;
+    copy(&first_folder.join(save::CONFIG), &out.join(save::CONFIG))?;
     Ok(whole)
 }
 

@@ -4,12 +4,13 @@ use crate::features::build::Corpus;
 use crate::features::build::corpus::LeftOut;
 use crate::format::FormatError;
 use crate::job::{Cancelled, Monitor};
+use crate::training::beginning::begin;
 use crate::training::evaluate::evaluate;
 use crate::training::gradient::{Batch, Loss};
 use crate::training::optimizer::Optimized;
 use crate::training::parameters::{Parameters, Shape};
 use crate::training::random::Random;
-use crate::training::record::{Moment, Record};
+use crate::training::record::{self, Moment, Record};
 use crate::training::save::{self, Saved};
 use crate::training::scale::Scale;
 use crate::training::settings::{Activation, Settings, TranscoderKind};
@@ -32,13 +33,8 @@ const COURSE: u64 = 200;
 /// Weight of a batch's least activation in the mean that becomes BatchTopK's threshold.
 const BOUND_UPDATE: f32 = 0.05;
 
-/// How far a token's projection exceeds the mean's for a fresh feature to be active, where no number of them is set:
-/// in standard deviations of inputs that vary evenly.
-const FIRST_MARGIN: f32 = 2.0;
-
-/// Purposes of the numbers that shuffle the buffer, and that draw the tokens which features begin with.
+/// Purpose of the numbers that shuffle the buffer.
 const SHUFFLE: u64 = 1 << 32;
-const SEEDS: u64 = 1 << 33;
 
 /// Options of a run that change no number.
 #[derive(Clone, Debug)]
@@ -129,12 +125,9 @@ impl State {
         place: Place,
     ) -> Self {
         let layer = |nth: usize| {
-            let (shape, layer) = (Shape::new(settings, nth, width), settings.layers[nth]);
-            let mut fresh = Parameters::fresh(shape, settings, layer, &scales[nth].normalized_mean());
-            let order = Random::new(settings.seed, SEEDS + layer as u64).order(weights[nth].len());
-            let seeds = order.into_iter().map(|token| token as usize).filter(|token| weights[nth][*token] == 1.0);
-            let margin = if settings.activation.k().is_some() { 0.0 } else { FIRST_MARGIN };
-            fresh.seed(&tokens.inputs[nth], &tokens.outputs[nth], seeds, margin);
+            let shape = Shape::new(settings, nth, width);
+            let streams = (&tokens.inputs[nth][..], &tokens.outputs[nth][..]);
+            let fresh = begin(settings, (shape, settings.layers[nth]), &scales[nth], streams, &weights[nth]);
             Layer { optimized: Optimized::new(fresh, shape), silent: vec![0; settings.features], bound: f32::NAN }
         };
         let layers = (0..settings.layers.len()).into_par_iter().map(layer).collect();
@@ -163,16 +156,27 @@ impl State {
         self.groups.iter().flatten()
     }
 
-    /// Writes the set into a folder.
-    fn save<'a>(&'a self, folder: &Path, name: &str, settings: &Settings) -> Result<(), TrainError> {
+    /// Writes the set with its record into a folder; nothing of it stays where that fails.
+    fn save(&self, folder: &Path, record: &Record) -> Result<(), TrainError> {
+        let settings = &record.settings;
         let is_batch = matches!(settings.activation, Activation::BatchTopK(_));
-        let saved = |layer: &'a Layer| {
+        let saved = |layer| {
+            let Layer { optimized, bound, .. }: &Layer = layer;
             // A layer whose features were never active has no bound.
-            let bound = is_batch.then_some(layer.bound.max(0.0));
-            Saved { weights: &layer.optimized.weights, bound }
+            Saved { weights: &optimized.weights, bound: is_batch.then_some(bound.max(0.0)) }
         };
         let layers: Vec<Saved<'_>> = self.layers().map(saved).collect();
-        Ok(save::write(folder, name, settings, &layers, &self.scales)?)
+        let write = || -> Result<(), TrainError> {
+            save::layers(folder, settings, &layers, &self.scales)?;
+            record.write(folder)?;
+            Ok(save::config(folder, &record.model_name, settings)?)
+        };
+        write().inspect_err(|_| {
+            let names = save::names(settings).into_iter().chain(record::NAMES.map(str::to_owned));
+            // The error that is told is the first one.
+            names.for_each(|name| drop(fs::remove_file(folder.join(name))));
+            drop(fs::remove_dir(folder));
+        })
     }
 }
 
@@ -219,12 +223,6 @@ pub fn train(
         state = run.fill(&mut stream, Some(state), &mut tell)?;
     }
     run.make_folder()?;
-    state.save(folder, &spec.name, &settings)?;
-    if let Err(error) = fs::remove_file(&path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(FormatError::writing(&path, error).into());
-    }
     let mut record = Record {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         model_name: spec.name.clone(),
@@ -238,7 +236,12 @@ pub fn train(
         evaluation: None,
         settings: settings.clone(),
     };
-    record.write(folder)?;
+    state.save(folder, &record)?;
+    if let Err(error) = fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(FormatError::writing(&path, error).into());
+    }
     if let Some(held_out) = &options.held_out {
         let cancel = monitor.cancel();
         let mut documents = Stream::open(subject, held_out, &settings, Place::default(), cancel)?;
@@ -252,7 +255,7 @@ pub fn train(
 fn check_folder(folder: &Path, checkpoint: &Path, resume: bool) -> Result<(), TrainError> {
     let shown = folder.display();
     let wrong = |what: String| Err(TrainError::Settings(what));
-    match (folder.join("config.yaml").exists(), checkpoint.exists(), resume) {
+    match (folder.join(save::CONFIG).exists(), checkpoint.exists(), resume) {
         (true, ..) => wrong(format!("{shown} holds a transcoder already; train into another folder with --out")),
         (_, true, false) => wrong(format!(
             "{shown} holds the state of a run that was stopped; go on with --resume, or remove {}",
@@ -307,6 +310,7 @@ impl Run<'_> {
         let n_batches = (settings.steps() - first_step).min(settings.buffer as u64) as usize;
         let place = stream.place().clone();
         self.monitor.report(TRAINING, self.tokens(step), settings.tokens)?;
+        let state = state.map(|state| State { place: place.clone(), ..state });
         let mut tokens = match stream.tokens(n_batches * settings.batch, true, self.monitor.cancel()) {
             // What was trained on before is kept.
             Err(error) if error.is_cancelled() && state.is_some() => return Err(self.stopped(state.as_ref())?),
@@ -315,7 +319,7 @@ impl Run<'_> {
         let (mut state, weights) = match state {
             Some(state) => {
                 let weights = normalize(&mut tokens, &state.scales, self.width);
-                (State { place, ..state }, weights)
+                (state, weights)
             }
             None => {
                 let scale = |nth: usize| Scale::of(&tokens.inputs[nth], &tokens.outputs[nth], self.width);

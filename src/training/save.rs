@@ -8,6 +8,9 @@ use crate::training::settings::{Activation, Settings, TranscoderKind};
 use serde_json::json;
 use std::path::Path;
 
+/// Name of the file that says what a set is.
+pub(super) const CONFIG: &str = "config.yaml";
+
 /// Layer as it is saved.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Saved<'a> {
@@ -16,29 +19,41 @@ pub(super) struct Saved<'a> {
     pub bound: Option<f32>,
 }
 
-/// Writes the files of a set into a folder: the layers' first, `config.yaml`, without which they are no set, last.
-/// `name` is the model's.
+/// Writes the layers' files into a folder. They are no set without [`config`].
 ///
 /// # Errors
 /// Fails where a file cannot be written.
-pub(super) fn write(
+pub(super) fn layers(
     folder: &Path,
-    name: &str,
     settings: &Settings,
     layers: &[Saved<'_>],
     scales: &[Scale],
 ) -> Result<(), FormatError> {
-    for nth in 0..layers.len() {
-        match settings.kind {
-            TranscoderKind::Plt => per_layer(folder, settings, nth, layers, scales)?,
-            TranscoderKind::Clt => cross_layer(folder, settings, nth, layers, scales)?,
-        }
-    }
-    let config = config(name, settings);
-    write_atomically(&folder.join("config.yaml"), |out| out.write_all(config.as_bytes()))
+    (0..layers.len()).try_for_each(|nth| match settings.kind {
+        TranscoderKind::Plt => per_layer(folder, settings, nth, layers, scales),
+        TranscoderKind::Clt => cross_layer(folder, settings, nth, layers, scales),
+    })
 }
 
-fn config(name: &str, settings: &Settings) -> String {
+/// Writes `config.yaml`. `name` is the model's.
+///
+/// # Errors
+/// Fails where it cannot be written.
+pub(super) fn config(folder: &Path, name: &str, settings: &Settings) -> Result<(), FormatError> {
+    let text = config_text(name, settings);
+    write_atomically(&folder.join(CONFIG), |out| out.write_all(text.as_bytes()))
+}
+
+/// Returns the names of all these files.
+pub(super) fn names(settings: &Settings) -> Vec<String> {
+    let of_layer = |layer: &usize| match settings.kind {
+        TranscoderKind::Plt => vec![format!("layer_{layer}.safetensors")],
+        TranscoderKind::Clt => vec![format!("W_enc_{layer}.safetensors"), format!("W_dec_{layer}.safetensors")],
+    };
+    settings.layers.iter().flat_map(of_layer).chain([CONFIG.to_owned()]).collect()
+}
+
+fn config_text(name: &str, settings: &Settings) -> String {
     let kind = match settings.kind {
         TranscoderKind::Plt => "transcoder_set",
         TranscoderKind::Clt => "cross_layer_transcoder",

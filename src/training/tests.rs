@@ -1,15 +1,22 @@
-//! Gradients held to finite differences of a plain reference in f64, and a planted dictionary found again.
+//! Gradients held to finite differences of a plain reference in f64, a planted dictionary found again, and saved sets
+//! read again.
 
+use crate::hub::FileSource;
+use crate::job::Cancel;
 use crate::training::arithmetic::{Factors, add_product};
-use crate::training::entries::WINDOW;
-use crate::training::gradient::{Batch, Loss};
+use crate::training::beginning::begin;
+use crate::training::entries::{Entries, Rule, WINDOW};
+use crate::training::gradient::{Batch, Loss, encode, reconstruct};
 use crate::training::optimizer::Optimized;
 use crate::training::parameters::{Parameters, Shape};
 use crate::training::random::Random;
 use crate::training::run::{Layer, step_group};
+use crate::training::save::{self, Saved};
 use crate::training::scale::Scale;
 use crate::training::settings::{Activation, Settings, TranscoderKind};
 use crate::training::stream::Tokens;
+use crate::transcoder::Transcoder;
+use candle_core::{Device, Tensor};
 use gemm::Parallelism;
 
 const WIDTH: usize = 5;
@@ -264,10 +271,9 @@ fn a_planted_dictionary_is_found_again() {
     let (inputs, outputs) = tokens(4096);
     let scale = Scale::of(&inputs, &outputs, WIDTH);
     let shape = Shape::new(&settings, 0, WIDTH);
-    let mut weights = Parameters::fresh(shape, &settings, 0, &scale.normalized_mean());
     let normalized = |numbers: &[f32], scale: f32| numbers.iter().map(|x| x / scale).collect::<Vec<_>>();
-    let (inputs, outputs) = (normalized(&inputs, scale.input), normalized(&outputs, scale.output));
-    weights.seed(&inputs, &outputs, 0..settings.features, 0.0);
+    let streams = (&normalized(&inputs, scale.input)[..], &normalized(&outputs, scale.output)[..]);
+    let weights = begin(&settings, (shape, 0), &scale, streams, &[1.0; 4096]);
     let optimized = Optimized::new(weights, shape);
     let mut group = [Layer { optimized, silent: vec![0; settings.features], bound: f32::NAN }];
     let chosen: Vec<u32> = (0..settings.batch as u32).collect();
@@ -289,4 +295,95 @@ fn a_planted_dictionary_is_found_again() {
     let best = cosines.chunks(settings.features).map(|row| row.iter().copied().fold(0.0, f32::max));
     let mean = best.sum::<f32>() / PLANTED as f32;
     assert!(mean >= 0.95, "mean best cosine {mean}");
+}
+
+/// Compares activations and reconstructions of raw inputs with those of the normalised inputs under training.
+#[test]
+fn a_saved_set_does_what_was_trained() {
+    use Activation::{BatchTopK, JumpRelu, Relu, TopK};
+    use TranscoderKind::{Clt, Plt};
+    for (kind, activation, skip) in [
+        (Plt, TopK(3), true),
+        (Plt, BatchTopK(3), false),
+        (Plt, Relu, true),
+        (Clt, JumpRelu, true),
+        (Clt, TopK(2), false),
+    ] {
+        let n_layers = 3;
+        let settings = settings(kind, activation, skip, n_layers);
+        let mut random = Random::new(11, 1);
+        let mut layers: Vec<Parameters> = (0..n_layers)
+            .map(|nth| Parameters::fresh(Shape::new(&settings, nth, WIDTH), &settings, nth, &[0.1; WIDTH]))
+            .collect();
+        for part in layers.iter_mut().flat_map(Parameters::parts_mut) {
+            part.iter_mut().for_each(|x| *x += 0.3 * random.normal());
+        }
+        let inputs: Vec<Vec<f32>> = (0..n_layers).map(|_| drawn(&mut random, TOKENS * WIDTH, 4.0)).collect();
+        let scale =
+            |nth: usize| Scale::of(&inputs[nth], &drawn(&mut Random::new(nth as u64, 2), TOKENS * WIDTH, 7.0), WIDTH);
+        let scales: Vec<Scale> = (0..n_layers).map(scale).collect();
+        let bound = matches!(activation, BatchTopK(_)).then_some(0.4);
+        let saved: Vec<Saved<'_>> = layers.iter().map(|weights| Saved { weights, bound }).collect();
+        let folder = tempfile::tempdir().unwrap();
+        save::layers(folder.path(), &settings, &saved, &scales).unwrap();
+        save::config(folder.path(), "a \"model\": of tests", &settings).unwrap();
+        let set = Transcoder::alone(&FileSource::directory(folder.path()).unwrap()).unwrap();
+        assert_eq!(set.trained_on(), "a \"model\": of tests");
+        let normalized: Vec<Vec<f32>> =
+            inputs.iter().zip(&scales).map(|(all, scale)| all.iter().map(|x| x / scale.input).collect()).collect();
+        let mut entries = Vec::new();
+        for nth in 0..n_layers {
+            let pre = encode(&layers[nth], &normalized[nth], Parallelism::None);
+            let thresholds: Vec<f32> = layers[nth].log_threshold.iter().map(|log| log.exp()).collect();
+            let rule = match (activation, bound) {
+                (_, Some(bound)) => Rule::Above(bound),
+                _ => Rule::of(activation, &thresholds, &pre, TOKENS),
+            };
+            entries.push(Entries::select(&pre, FEATURES, rule));
+            let raw = Tensor::new(&inputs[nth][..], &Device::Cpu).unwrap().reshape((TOKENS, WIDTH)).unwrap();
+            let encoded = set.encode(nth, &raw, &Cancel::default()).unwrap();
+            let activations = set.activations(nth, &encoded, 0);
+            let mut wanted = vec![0.0; TOKENS * FEATURES];
+            for token in 0..TOKENS {
+                for at in entries[nth].of(token) {
+                    wanted[token * FEATURES + entries[nth].features[at] as usize] = entries[nth].activations[at];
+                }
+            }
+            let far =
+                activations.iter().zip(&wanted).find(|(a, b)| (*a - *b).abs() > 1e-4 || (**a == 0.0) != (**b == 0.0));
+            assert!(far.is_none(), "{activation} {kind:?}: {far:?}");
+        }
+        for nth in 0..n_layers {
+            let writers = || (0..=nth).filter(|from| set.writes_to(*from).contains(&nth));
+            let written = writers().map(|from| (&entries[from], &layers[from].decoders[nth - from][..]));
+            let wanted = reconstruct(&layers[nth], &normalized[nth], written, Parallelism::None);
+            let mut found = set.decoder_bias(nth).unwrap().repeat(TOKENS);
+            if let Some(skip) = set.skip(nth, &Device::Cpu).unwrap() {
+                let skip = skip.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                add_product(
+                    &mut found,
+                    Factors::ByRows(&inputs[nth], &skip),
+                    [TOKENS, WIDTH, WIDTH],
+                    Parallelism::None,
+                );
+            }
+            let mut row = [0.0; WIDTH];
+            for from in writers() {
+                for token in 0..TOKENS {
+                    for at in entries[from].of(token) {
+                        set.decoder_row(from, entries[from].features[at] as usize, nth, &mut row).unwrap();
+                        let sum = &mut found[token * WIDTH..(token + 1) * WIDTH];
+                        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += entries[from].activations[at] * x);
+                    }
+                }
+            }
+            for (found, wanted) in found.iter().zip(&wanted) {
+                let wanted = wanted * scales[nth].output;
+                assert!(
+                    (found - wanted).abs() < 1e-3 * (1.0 + wanted.abs()),
+                    "{activation} {kind:?}: {found} for {wanted}"
+                );
+            }
+        }
+    }
 }
