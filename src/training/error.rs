@@ -66,7 +66,7 @@ pub enum TrainError {
         tokens: u64,
     },
     /// The work was stopped before there was anything to keep.
-    #[error(transparent)]
+    #[error("stopped before the first step; nothing was written")]
     Cancelled(#[from] crate::job::Cancelled),
 }
 

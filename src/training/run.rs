@@ -245,8 +245,14 @@ pub fn train(
     if let Some(held_out) = &options.held_out {
         let cancel = monitor.cancel();
         let mut documents = Stream::open(subject, held_out, &settings, Place::default(), cancel)?;
-        record.evaluation = Some(evaluate(&mut documents, &state, &settings, spec.d_model, cancel)?);
-        record.write(folder)?;
+        match evaluate(&mut documents, &state, &settings, spec.d_model, cancel) {
+            // The transcoder is there.
+            Err(error) if error.is_cancelled() => {}
+            evaluation => {
+                record.evaluation = Some(evaluation?);
+                record.write(folder)?;
+            }
+        }
     }
     Ok(Trained { record, left_out: stream.left_out().clone() })
 }
@@ -309,11 +315,12 @@ impl Run<'_> {
         let first_step = fill * settings.buffer as u64;
         let n_batches = (settings.steps() - first_step).min(settings.buffer as u64) as usize;
         let place = stream.place().clone();
-        self.monitor.report(TRAINING, self.tokens(step), settings.tokens)?;
         let state = state.map(|state| State { place: place.clone(), ..state });
+        if self.monitor.report(TRAINING, self.tokens(step), settings.tokens).is_err() {
+            return Err(self.stopped(state.as_ref())?);
+        }
         let mut tokens = match stream.tokens(n_batches * settings.batch, true, self.monitor.cancel()) {
-            // What was trained on before is kept.
-            Err(error) if error.is_cancelled() && state.is_some() => return Err(self.stopped(state.as_ref())?),
+            Err(error) if error.is_cancelled() => return Err(self.stopped(state.as_ref())?),
             tokens => tokens?,
         };
         let (mut state, weights) = match state {
