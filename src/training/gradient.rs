@@ -408,8 +408,8 @@ impl WithSimd for Block<'_> {
                 let (activation, pre_activation) =
                     (entries.activations[at as usize], entries.pre_activations[at as usize]);
                 let mut slope = 0.0;
-                for nth in 0..errors.len() {
-                    let error = &errors[nth][row..row + width];
+                for (nth, errors) in errors.iter().enumerate() {
+                    let error = &errors[row..row + width];
                     slope += dot(simd, error, &layer.decoders[nth][start..start + width]);
                     if activation != 0.0 {
                         add_scaled(simd, activation, error, &mut gradient.decoders[nth][start..start + width]);

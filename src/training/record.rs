@@ -123,12 +123,8 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Record, TrainError> {
             }
         }
     }
-    let by_layer = |of: &dyn Fn(&Record) -> Vec<LayerReport>| {
-        let mut all: Vec<LayerReport> = records.iter().flat_map(|(_, record)| of(record)).collect();
-        all.sort_by_key(|report| report.layer);
-        all
-    };
-    whole.layers = by_layer(&|record| record.layers.clone());
+    whole.layers = records.iter().flat_map(|(_, record)| record.layers.clone()).collect();
+    whole.layers.sort_by_key(|report| report.layer);
     whole.settings.layers = (0..first.n_layers).collect();
     // Runs of other layers took the same steps, but their courses are not one.
     whole.course.clear();

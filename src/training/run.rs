@@ -398,7 +398,7 @@ impl Run<'_> {
         self.seen = seen.concat();
         state.step += 1;
         let between = settings.steps().div_ceil(COURSE);
-        if state.step % between == 0 || state.step == settings.steps() {
+        if state.step.is_multiple_of(between) || state.step == settings.steps() {
             let errors = self.seen.iter().map(|layer| layer.error as f32).collect();
             state.course.push(Moment { step: state.step, errors });
         }
