@@ -41,6 +41,7 @@ pub const TOPICS: [Topic; 17] = [
     topic!("filters", ["filter"], "see only what matters of a graph"),
     topic!("tracing", ["trace", "tokens", "plan"], "trace a prompt: its outputs, its size, its file"),
     topic!("models", ["transcoders", "pull", "presets"], "models and transcoders: where they come from, what is read"),
+    topic!("training", ["train"], "train a transcoder for a model that has none"),
     topic!("gpu", ["cuda", "metal"], "compute on a card, and in half precision"),
     topic!("features", ["contexts", "browse"], "what features fire on: look it up, fetch, import or build it"),
     topic!(

@@ -39,6 +39,7 @@
 //! | [`hub`], [`tokens`], [`model`], [`transcoder`], [`text`] | places and downloads of files; the tokenizer; the language model; the transcoders that replace its MLPs; texts, signs and names of nodes for a terminal |
 //! | [`demo`] | the embedded demo model's files |
 //! | [`attribution`], [`intervention`], [`verify`], [`format`](mod@format), [`features`] | the local replacement model and its rows; altered runs; checks of a graph against the model; files that hold graphs; what makes each feature fire |
+//! | [`training`] | transcoders learned from what a model's MLPs read and write |
 //! | [`session`] | the user's work on a graph, saved beside it |
 //! | [`service`] | what both front ends ask for: models, traces, interventions, explanations, facts about features |
 //! | [`config`], [`guide`] | paths of the program's own files; the pages of its guide |
@@ -68,6 +69,7 @@ pub mod service;
 pub mod session;
 pub mod text;
 pub mod tokens;
+pub mod training;
 pub mod transcoder;
 pub mod tui;
 pub mod untrusted;

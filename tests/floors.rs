@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may use its own floor and those below.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["allocator", "array", "ids", "job", "parallel", "untrusted"],
     &["graph"],
     &["tokens", "model", "transcoder", "hub", "text"],
     &["demo", "features", "format", "intervention", "attribution", "verify"],
+    &["training"],
     &["session"],
     &["service"],
     &["tui"],
@@ -30,7 +31,7 @@ const SCREEN: [(&str, &[&str]); 5] = [
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
 const CRATES: [(&str, &[&str]); 5] = [
-    ("candle_core", &["model", "transcoder", "attribution", "intervention", "verify", "features/build"]),
+    ("candle_core", &["model", "transcoder", "attribution", "intervention", "verify", "features/build", "training"]),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),

@@ -7,7 +7,7 @@ use crate::hub::FileSource;
 use crate::job::Monitor;
 use crate::model::{DeviceChoice, DeviceName, ModelError, Precision, Transformer, free_memory};
 use crate::parallel;
-use crate::tokens::Tokenizer;
+use crate::tokens::{TokenError, Tokenizer};
 use crate::transcoder::Transcoder;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -70,11 +70,7 @@ impl Engine {
         let of_transcoder = transcoder.hashes()?.into_iter().map(named("transcoder"));
         let file_hashes = of_model.into_iter().map(named("model")).chain(of_transcoder).collect();
         let warnings = warnings(&model, &transcoder, &tokenizer);
-        let prefix = match zeroed_positions(transcoder.trained_on()) {
-            1 => Vec::new(),
-            // A tokenizer that reads the prefix otherwise is not Gemma's, and there is nothing to compare with.
-            zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
-        };
+        let prefix = prefix(transcoder.trained_on(), &tokenizer)?;
         Ok(Self { model, transcoder, tokenizer, limits: Limits::default(), warnings, file_hashes, prefix })
     }
 
@@ -227,10 +223,7 @@ impl Engine {
 
     /// Returns the required first ids of a prompt, and the number of leading positions whose activations count as zero.
     pub fn lead(&self) -> (Vec<u32>, usize) {
-        let zeroed = zeroed_positions(self.transcoder.trained_on());
-        let lead =
-            if self.prefix.is_empty() { self.tokenizer.lead().into_iter().collect() } else { self.prefix.clone() };
-        (lead, zeroed)
+        (in_front(&self.prefix, &self.tokenizer), zeroed_positions(self.transcoder.trained_on()))
     }
 
     /// Returns the tokens that a feature promotes and suppresses most: its decoders, summed over the layers that it
@@ -291,6 +284,27 @@ impl Engine {
         };
         Promoted { top: listed(1.0), bottom: listed(-1.0) }
     }
+}
+
+/// Returns the ids that every prompt has to begin with for transcoders of a model of this name; none of most.
+fn prefix(model: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>, TokenError> {
+    Ok(match zeroed_positions(model) {
+        1 => Vec::new(),
+        // A tokenizer that reads the prefix otherwise is not Gemma's, and there is nothing to compare with.
+        zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
+    })
+}
+
+fn in_front(prefix: &[u32], tokenizer: &Tokenizer) -> Vec<u32> {
+    if prefix.is_empty() { tokenizer.lead().into_iter().collect() } else { prefix.to_vec() }
+}
+
+/// Returns what [`Engine::lead`] does for transcoders that are yet to be trained on a model of this name.
+///
+/// # Errors
+/// Fails where the tokenizer cannot read the required beginning.
+pub(crate) fn lead(model: &str, tokenizer: &Tokenizer) -> Result<(Vec<u32>, usize), TokenError> {
+    Ok((in_front(&prefix(model, tokenizer)?, tokenizer), zeroed_positions(model)))
 }
 
 fn ids(tokens: &[Token]) -> Vec<u32> {

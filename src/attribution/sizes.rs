@@ -168,7 +168,7 @@ pub(crate) fn forward_operations(spec: &ModelSpec, transcoder: &Transcoder, posi
 
 /// Returns the floating-point operations of a layer's matrix products in the forward pass over `positions` tokens, an
 /// encoder of `n_features` included.
-pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: usize) -> u64 {
+pub(crate) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: usize) -> u64 {
     let (d, d_attn, d_kv) = (spec.d_model, spec.n_heads * spec.head_dim, spec.n_kv_heads * spec.head_dim);
     let mlp = if spec.has_gate() { 3 } else { 2 } * d * spec.d_mlp;
     let weights = 2 * d * (d_attn + d_kv) + mlp + d * n_features;

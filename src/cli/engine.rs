@@ -88,22 +88,41 @@ impl EngineArgs {
     /// # Errors
     /// Fails where it cannot be found or loaded.
     pub fn open_model(&self) -> Result<Option<ModelAlone>> {
-        let (Some(model), None) = (&self.model, &self.transcoder) else { return Ok(None) };
-        let place = || {
-            let (hub, source) = (hub(self.offline), Source::parse(model)?);
-            Ok(match (hub.model(&source), &source) {
-                (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference))
-                    if self.download =>
-                {
-                    pull::fetch(&hub, &Request::Each(vec![reference.clone()], SetOptions::default()), false)?;
-                    hub.model(&source)?
-                }
-                (place, _) => place?,
-            })
-        };
+        if self.model.is_none() || self.transcoder.is_some() {
+            return Ok(None);
+        }
+        self.alone(|| self.model_source()).map(Some)
+    }
+
+    /// Does the same for the model in `place`.
+    ///
+    /// # Errors
+    /// Fails where it cannot be loaded.
+    pub fn open_model_of(&self, place: &FileSource) -> Result<ModelAlone> {
+        self.alone(|| Ok(place.clone()))
+    }
+
+    fn alone(&self, place: impl FnOnce() -> Result<FileSource>) -> Result<ModelAlone> {
         let alone = self.options().open_model(place)?;
         warn(&alone.warnings);
-        Ok(Some(alone))
+        Ok(alone)
+    }
+
+    /// Returns the source of the model's files, of the embedded demo's where none was named; with `--download` missing
+    /// files are fetched first.
+    ///
+    /// # Errors
+    /// Fails where it cannot be found.
+    pub fn model_source(&self) -> Result<FileSource> {
+        let Some(model) = &self.model else { return Ok(demo::sources().0) };
+        let (hub, source) = (hub(self.offline), Source::parse(model)?);
+        Ok(match (hub.model(&source), &source) {
+            (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference)) if self.download => {
+                pull::fetch(&hub, &Request::Each(vec![reference.clone()], SetOptions::default()), false)?;
+                hub.model(&source)?
+            }
+            (place, _) => place?,
+        })
     }
 
     /// Sets the device of the trace to resume, unless a device was requested.

@@ -4,7 +4,7 @@ use clap::Command;
 
 /// A command line for each subcommand, by its name; nested ones by all of theirs, and the program itself by none. Each
 /// fits a line of the help.
-const EXAMPLES: [(&str, &str); 38] = [
+const EXAMPLES: [(&str, &str); 40] = [
     ("", "circuitscope --prompt 'the capital of France is'"),
     ("trace", "circuitscope trace --prompt 'the capital of France is' --out france.safetensors"),
     ("open", "circuitscope open graph.safetensors"),
@@ -42,6 +42,8 @@ const EXAMPLES: [(&str, &str); 38] = [
     ("models", "circuitscope models --published"),
     ("pull", "circuitscope pull --dry-run llama-3.2-1b"),
     ("status", "circuitscope status parts"),
+    ("train", "circuitscope train --corpus corpus.txt --features 64 --tokens 320 --batch 16 --out mine"),
+    ("train merge", "circuitscope train merge low high --out whole"),
     ("submit", "circuitscope submit --slurm trace --prompts prompts.txt --out graphs > job.sh"),
 ];
 

@@ -43,6 +43,7 @@ mod show;
 mod status;
 mod submit;
 mod trace;
+mod train;
 mod tui;
 mod verify;
 mod why;
@@ -110,6 +111,7 @@ enum Command {
     Pull(pull::PullArgs),
     Status(status::StatusArgs),
     Submit(submit::SubmitArgs),
+    Train(train::TrainArgs),
 }
 
 impl Cli {
@@ -175,6 +177,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Pull(args)) => pull::run(args),
         Some(Command::Status(args)) => status::run(args),
         Some(Command::Submit(args)) => submit::run(args),
+        Some(Command::Train(args)) => train::run(args),
     }
 }
 

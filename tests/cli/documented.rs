@@ -50,6 +50,7 @@ fn what_commands_print_as_json() {
     let feature = graphs(&mut home);
     the_model(&mut home, &feature);
     features(&mut home);
+    training(&mut home);
     home.check(&["models"], "models", &[]);
     home.check(&["published"], "models", &["--published"]);
     home.check(&["guide"], "guide", &[]);
@@ -231,4 +232,13 @@ fn features(home: &mut Home) {
     fs::write(&rows, row.to_string()).unwrap();
     home.check(&["features-import"], "features import", &[&rows, "--out", &home.path("imported")]);
     assert!(Path::new(&store).is_dir());
+}
+
+fn training(home: &mut Home) {
+    let [corpus, out] = ["documents.txt", "trained"].map(|name| home.path(name));
+    fs::write(&corpus, [DALLAS, OAKLAND].join("\n")).unwrap();
+    let run = ["--corpus", &corpus, "--features", "16", "--activation", "topk:2", "--batch", "8", "--tokens", "16"];
+    home.check(&["train-plan"], "train", &[&run[..], &["--out", &out, "--plan"]].concat());
+    home.check(&["train"], "train", &[&run[..], &["--out", &out, "--eval", &corpus]].concat());
+    home.check(&["train"], "train merge", &[&out, "--out", &home.path("merged")]);
 }

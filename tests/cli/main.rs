@@ -20,6 +20,7 @@ mod pipes;
 mod resuming;
 mod shown;
 mod stopping;
+mod training;
 mod verifying;
 mod writing;
 

@@ -15,8 +15,8 @@ const OAKLAND: &str = "fact : the capital of the state containing Oakland is";
 const NEEDS: [&str; 6] = ["needs-model", "needs-network", "needs-gpu", "needs-terminal", "needs-files", "build"];
 
 /// Subcommands whose examples are not run, for the same reason.
-const EXAMPLES_THAT_NEED: [&str; 8] =
-    ["", "open", "start", "tour", "fetch", "pull", "features fetch", "features import"];
+const EXAMPLES_THAT_NEED: [&str; 9] =
+    ["", "open", "start", "tour", "fetch", "pull", "features fetch", "features import", "train merge"];
 
 /// A fenced block of shell commands.
 struct Block {
