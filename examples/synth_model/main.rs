@@ -20,6 +20,9 @@ struct Args {
     /// The vocabulary's size, instead of the model's own
     #[arg(long, value_parser = clap::value_parser!(u32).range(16..1_000_000))]
     vocab: Option<u32>,
+    /// Write encoders as [d, F], GemmaScope's layout, instead of [F, d]
+    #[arg(long)]
+    encoders_by_input: bool,
     /// What the weights are drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
     if let Some(vocab) = args.vocab {
         shape.vocab = vocab as usize;
     }
+    shape.encoders_by_input = args.encoders_by_input;
     std::fs::create_dir_all(&args.directory)?;
     let needed = shape.bytes();
     let room = free_bytes(&args.directory);

@@ -27,10 +27,13 @@ pub struct Shape {
     pub mlp: usize,
     pub vocab: usize,
     pub features: usize,
+    /// True for encoders `[d, F]`, GemmaScope's layout, instead of `[F, d]`; with the same numbers.
+    pub encoders_by_input: bool,
 }
 
 /// The sizes of published models, and of transcoders that exist for them.
-pub const SHAPES: [Shape; 5] = [
+pub const SHAPES: [Shape; 6] = [
+    shape("smollm2-135m", 30, 576, [9, 3, 64], 1536, 49_152, 8_192),
     shape("qwen3-0.6b", 28, 1024, [16, 8, 128], 3072, 151_936, 32_768),
     shape("gemma-2-2b", 26, 2304, [8, 4, 256], 9216, 256_000, 16_384),
     shape("llama-3.2-1b", 16, 2048, [32, 8, 64], 8192, 128_256, 32_768),
@@ -47,7 +50,7 @@ const fn shape(
     vocab: usize,
     features: usize,
 ) -> Shape {
-    Shape { name, layers, width, heads, kv_heads, head_width, mlp, vocab, features }
+    Shape { name, layers, width, heads, kv_heads, head_width, mlp, vocab, features, encoders_by_input: false }
 }
 
 /// What a tensor is filled with.
@@ -55,6 +58,8 @@ const fn shape(
 enum Fill {
     /// Independent normals of mean 0 and this standard deviation.
     Normal(f64),
+    /// The same numbers as of a tensor whose two dimensions are exchanged, each in its place.
+    Exchanged(f64),
     Constant(f64),
 }
 
@@ -95,6 +100,12 @@ impl Shape {
                 let random = Random(mix(seed) ^ mix(at));
                 match *fill {
                     Fill::Normal(deviation) => Tensor::new(name, shape.clone(), normals(random, deviation, n)),
+                    Fill::Exchanged(deviation) => {
+                        let (rows, columns) = (shape[0], shape[1]);
+                        let plain: Vec<bf16> = normals(random, deviation, n).collect();
+                        let at = move |at: usize| plain[at % columns * rows + at / columns];
+                        Tensor::new(name, shape.clone(), (0..n).map(at))
+                    }
                     Fill::Constant(value) => {
                         Tensor::new(name, shape.clone(), std::iter::repeat_n(bf16::from_f64(value), n))
                     }
@@ -136,8 +147,12 @@ impl Shape {
         let (f, d) = (self.features, self.width);
         let vector = Fill::Normal(1.0 / (d as f64).sqrt());
         let bias = normal_quantile(ACTIVE_PER_TOKEN / f as f64);
+        let encoder = match (self.encoders_by_input, vector) {
+            (true, Fill::Normal(deviation)) => Plan("W_enc".into(), vec![d, f], Fill::Exchanged(deviation)),
+            _ => Plan("W_enc".into(), vec![f, d], vector),
+        };
         vec![
-            Plan("W_enc".into(), vec![f, d], vector),
+            encoder,
             Plan("W_dec".into(), vec![f, d], vector),
             Plan("b_enc".into(), vec![f], Fill::Constant(bias)),
             Plan("b_dec".into(), vec![d], Fill::Constant(0.0)),

@@ -8,6 +8,7 @@ mod circuit_heads;
 mod cost_estimate;
 mod decoder_rows;
 mod dense;
+mod encoder_rows;
 mod engine;
 mod error;
 mod fit;

@@ -45,6 +45,11 @@ impl Limits {
     pub(super) fn most(&self) -> Option<u64> {
         self.memory.or_else(memory::most)
     }
+
+    /// Returns the bytes that the process may still take.
+    pub fn room(&self) -> u64 {
+        self.most().map_or(u64::MAX, |most| most.saturating_sub(memory::resident().unwrap_or(0)))
+    }
 }
 
 /// Device with memory of its own.
@@ -104,7 +109,8 @@ pub struct Plan {
     pub columns: usize,
     /// Number of targets that are traced at a time.
     pub block_rows: usize,
-    /// True where the decoder rows of active features are held, false where they are read again for each block.
+    /// True where the decoder rows of active features are held, and encoder rows that lie as columns; false where they are
+    /// read again for each block.
     pub decoders_held: bool,
     /// Share that sparse rows leave out; `None` where rows are kept in full. Sparse rows are kept in a temporary file.
     pub dropped_share: Option<f64>,
@@ -182,7 +188,8 @@ impl Plan {
                         Some(_) => sizes.staging_bytes(at_once),
                         None => sizes.frozen_bytes(decoders_held, 4) + sizes.gradient_bytes(at_once),
                     };
-                    let computing = computing + sizes.active_bytes() + sizes.block_bytes(at_once);
+                    let computing = computing + sizes.encoder_bytes(decoders_held) + sizes.active_bytes();
+                    let computing = computing + sizes.block_bytes(at_once);
                     let making = (kept * EDGE_BYTES) as u64;
                     let memory_bytes = room.peak.max(room.before + row_bytes + computing.max(making));
                     least = least.min(with_margin(memory_bytes));
@@ -269,6 +276,7 @@ mod tests {
             parallel_residual: false,
             active: vec![40_000; 28],
             written: 28 * 40_000,
+            read_apart: 0,
             to_unpack: 0,
         }
     }

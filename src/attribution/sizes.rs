@@ -24,12 +24,16 @@ pub(super) struct Sizes {
     pub active: Vec<usize>,
     /// Number of decoder rows of active features, one for each layer that they write into.
     pub written: usize,
+    /// Number of active features in layers whose encoders lie as `[d, F]`.
+    pub read_apart: usize,
     /// Bytes of the transcoder's compressed weights once they are unpacked.
     pub to_unpack: u64,
 }
 
 impl Sizes {
     pub fn new(spec: &ModelSpec, transcoder: &Transcoder, positions: usize, active: Vec<usize>) -> Self {
+        let apart = active.iter().enumerate().filter(|(layer, _)| transcoder.encodes_by_input(*layer));
+        let read_apart = apart.map(|(_, n)| n).sum();
         let written = active.iter().enumerate().map(|(layer, n)| n * transcoder.writes_to(layer).len()).sum();
         Self {
             layers: spec.n_layers,
@@ -44,6 +48,7 @@ impl Sizes {
             has_skip: (0..spec.n_layers).any(|layer| transcoder.has_skip(layer)),
             active,
             written,
+            read_apart,
             to_unpack: transcoder.to_unpack(),
         }
     }
@@ -78,6 +83,11 @@ impl Sizes {
         let decoders = if held { self.written * d } else { 0 };
         let weights = self.layers * d * (self.d_attn + self.d_kv) * weight_bytes;
         (4 * (self.layers * of_layer + p * d + decoders) + weights) as u64
+    }
+
+    /// Returns the bytes of encoder rows that are gathered and held, in the machine's memory.
+    pub fn encoder_bytes(&self, held: bool) -> u64 {
+        if held { 4 * (self.read_apart * self.d) as u64 } else { 0 }
     }
 
     /// Returns the bytes of the active features, in the machine's memory.

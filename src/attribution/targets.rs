@@ -12,16 +12,14 @@ use std::borrow::Cow;
 /// Target requested by the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// Logit of a token.
-    Token(Token),
-    /// Logit of one of two tokens that a text may mean.
-    Spelled(Spelling),
+    /// Logit of the token that a text means.
+    Token(Spelling),
     /// Difference of two tokens' unembedding vectors.
     Difference {
         /// Token that counts positively.
-        plus: Token,
+        plus: Spelling,
         /// Token that counts negatively.
-        minus: Token,
+        minus: Spelling,
         /// Weight among the targets.
         weight: f32,
     },
@@ -43,8 +41,8 @@ pub enum Request {
 pub struct Spelling {
     /// Token of the text as given.
     pub as_given: Token,
-    /// Token of the text with a space in front.
-    pub spaced: Token,
+    /// Token of the text with a space in front, where that is another one.
+    pub spaced: Option<Token>,
     /// True where the likelier of the two is wanted instead of the text as given.
     pub takes_likelier: bool,
 }
@@ -55,29 +53,6 @@ const FAR_LIKELIER: f64 = 10.0;
 const LIKELY: f64 = 0.01;
 
 impl Spelling {
-    /// Returns the token that is meant, by the `probabilities` of all tokens.
-    ///
-    /// # Errors
-    /// Fails with [`TraceError::Target`] where the given token is unlikely and the other is not.
-    fn meant(&self, probabilities: &[f64]) -> Result<&Token, TraceError> {
-        let [given, spaced] = [&self.as_given, &self.spaced].map(|token| probabilities[token.id as usize]);
-        if self.takes_likelier {
-            return Ok(if spaced > given { &self.spaced } else { &self.as_given });
-        }
-        if spaced < LIKELY || spaced < FAR_LIKELIER * given {
-            return Ok(&self.as_given);
-        }
-        let Token { id, text } = &self.as_given;
-        let other = &self.spaced.text;
-        let what = format!(
-            "its probability is {given:.3}, and that of {other:?}, with a space in front, {spaced:.3}; give \
-             --target={other:?}, or --target ~{text} for the likelier of the two, or --target id:{id} for this one"
-        );
-        Err(TraceError::Target { name: format!("{text:?}"), what })
-    }
-}
-
-impl Request {
     /// Parses a token as the user writes it: a text that is one token, `~` and a text for the likelier of that and the
     /// same behind a space, or `id:N`.
     ///
@@ -92,18 +67,59 @@ impl Request {
         let is_word = !text.starts_with("id:") && !text.starts_with(char::is_whitespace);
         let spaced = if is_word { tokenizer.target(&format!(" {text}"), vocab_size).ok() } else { None };
         Ok(match (given, spaced) {
-            (Ok(as_given), Some(spaced)) if as_given.id != spaced.id => {
-                Self::Spelled(Spelling { as_given, spaced, takes_likelier })
+            (Err(_), Some(as_given)) if takes_likelier => Self { as_given, spaced: None, takes_likelier },
+            (given, spaced) => {
+                let as_given = given?;
+                let spaced = spaced.filter(|spaced| spaced.id != as_given.id);
+                Self { as_given, spaced, takes_likelier }
             }
-            (Err(_), Some(spaced)) if takes_likelier => Self::Token(spaced),
-            (given, _) => Self::Token(given?),
         })
+    }
+
+    /// Returns the token that is meant, by the `probabilities` of all tokens.
+    ///
+    /// # Errors
+    /// Fails with [`TraceError::Target`] where the given token is unlikely and the other is not.
+    pub fn meant(&self, probabilities: &[f64]) -> Result<&Token, TraceError> {
+        let Some(other) = &self.spaced else { return Ok(&self.as_given) };
+        let [given, spaced] = [&self.as_given, other].map(|token| probabilities[token.id as usize]);
+        if self.takes_likelier {
+            return Ok(if spaced > given { other } else { &self.as_given });
+        }
+        if spaced < LIKELY || spaced < FAR_LIKELIER * given {
+            return Ok(&self.as_given);
+        }
+        let (Token { id, text }, other) = (&self.as_given, &other.text);
+        let what = format!(
+            "its probability is {given:.3}, and that of {other:?}, with a space in front, {spaced:.3}; give {other:?}, or \
+             ~{text} for the likelier of the two, or id:{id} for this one"
+        );
+        Err(TraceError::Target { name: format!("{text:?}"), what })
+    }
+
+    /// Returns the tokens that may be meant.
+    fn possible(&self) -> impl Iterator<Item = &Token> {
+        let spaced = self.spaced.iter().filter(|_| self.takes_likelier);
+        std::iter::once(&self.as_given).chain(spaced)
+    }
+}
+
+impl Request {
+    /// Parses a token as [`Spelling::written`] does.
+    ///
+    /// # Errors
+    /// Fails as [`Tokenizer::target`] does.
+    pub fn written(text: &str, tokenizer: &Tokenizer, vocab_size: usize) -> Result<Self, TokenError> {
+        Ok(Self::Token(Spelling::written(text, tokenizer, vocab_size)?))
     }
 
     /// Returns true where the target may have this name in a trace.
     pub fn may_be(&self, name: &str) -> bool {
         match self {
-            Self::Spelled(spelling) if spelling.takes_likelier && name == spelling.spaced.text => true,
+            Self::Token(spelling) => spelling.possible().any(|token| token.text == name),
+            Self::Difference { plus, minus, .. } => {
+                plus.possible().any(|plus| minus.possible().any(|minus| difference_name(plus, minus) == name))
+            }
             _ => self.name() == name,
         }
     }
@@ -111,13 +127,17 @@ impl Request {
     /// Returns the name of the target in a trace.
     pub fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::Token(token) => token.text.as_str().into(),
-            Self::Spelled(spelling) => spelling.as_given.text.as_str().into(),
-            Self::Difference { plus, minus, .. } => format!("{} - {}", plus.text.trim(), minus.text.trim()).into(),
+            Self::Token(spelling) => spelling.as_given.text.as_str().into(),
+            Self::Difference { plus, minus, .. } => difference_name(&plus.as_given, &minus.as_given).into(),
             Self::Vector { name, .. } => name.as_str().into(),
             Self::Feature(at) => at.to_string().into(),
         }
     }
+}
+
+/// Returns the name of the difference of two tokens.
+fn difference_name(plus: &Token, minus: &Token) -> String {
+    format!("{} - {}", plus.text.trim(), minus.text.trim())
 }
 
 /// Choice of the traced outputs.
@@ -221,15 +241,15 @@ pub(super) fn resolve(
             Ok((Target { id, kind: TargetKind::Direction, probability: weight, text: name }, vector))
         };
         targets.push(match request {
-            Request::Token(asked) => token(asked.id, asked.text.clone())?,
-            Request::Spelled(spelling) => {
+            Request::Token(spelling) => {
                 let meant = spelling.meant(&probabilities)?;
                 token(meant.id, meant.text.clone())?
             }
             Request::Difference { plus, minus, weight } => {
+                let (plus, minus) = (plus.meant(&probabilities)?, minus.meant(&probabilities)?);
                 let (up, down) = (model.unembedding(plus.id)?, model.unembedding(minus.id)?);
                 let vector = up.iter().zip(&down).map(|(a, b)| a - b).collect();
-                direction(request.name().into_owned(), vector, *weight)?
+                direction(difference_name(plus, minus), vector, *weight)?
             }
             Request::Vector { name, vector, weight } => direction(name.clone(), vector.clone(), *weight)?,
             Request::Feature(at) => {
@@ -266,8 +286,7 @@ mod tests {
             probabilities[tokenizer.target(text, 384).unwrap().id as usize] = probability;
         }
         match Request::written(text, &tokenizer, 384).unwrap() {
-            Request::Token(token) => Ok(token.text),
-            Request::Spelled(spelling) => {
+            Request::Token(spelling) => {
                 let meant = spelling.meant(&probabilities).map_err(|error| error.to_string())?;
                 Ok(meant.text.clone())
             }

@@ -4,6 +4,7 @@
 //! stopped and resumed, or extended to more features, equals the uninterrupted one bit for bit, the blocks are a
 //! function of what a raw graph records (settings, block size, the rows before), and only whole blocks are kept.
 
+use crate::attribution::encoder_rows::EncoderRows;
 use crate::attribution::fit::{retry_halved, take};
 use crate::attribution::plan::Accelerator;
 use crate::attribution::readers::{Readers, dot};
@@ -65,7 +66,7 @@ pub fn trace(
 /// rows so far are a trace of their own.
 #[derive(Debug)]
 pub struct Tracing<'a> {
-    transcoder: &'a Transcoder,
+    encoders: EncoderRows<'a>,
     frozen: Replacement<'a>,
     readers: Readers,
     /// Read vector and value of each output.
@@ -185,7 +186,8 @@ impl<'a> Tracing<'a> {
         };
         let forward_operations = forward_operations(&model.spec, transcoder, trace.n_positions());
         let to_come = VecDeque::new();
-        Ok(Self { transcoder, frozen, readers, outputs, active, cut, plan, sizes, forward_operations, trace, to_come })
+        let encoders = EncoderRows::new(transcoder, &active, plan.decoders_held);
+        Ok(Self { encoders, frozen, readers, outputs, active, cut, plan, sizes, forward_operations, trace, to_come })
     }
 
     /// Returns the trace so far.
@@ -275,7 +277,7 @@ impl<'a> Tracing<'a> {
             });
             let active: Vec<Active> = active.collect();
             let features: Vec<usize> = active.iter().map(|active| active.feature as usize).collect();
-            let encoders = self.transcoder.encoder_rows(layer, &features)?;
+            let encoders = self.encoders.of(layer, &features)?;
             let target = |(active, (encoder, bias)): (&Active, (Vec<f32>, f32))| {
                 let position = active.position as usize;
                 let (read, constant) = self.readers.layers[layer].pull_back(encoder, position);

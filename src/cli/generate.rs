@@ -1,14 +1,17 @@
 //! `circuitscope generate`: continuations of a prompt, with and without interventions.
 
+use crate::attribution::Limits;
 use crate::cli::engine::EngineArgs;
 use crate::cli::intervention_args::InterventionArgs;
-use crate::cli::output::{print, print_json};
+use crate::cli::output::{note, print, print_json};
+use crate::cli::plan::size;
 use crate::cli::prompt::PromptArgs;
 use crate::graph::{Freeze, Interventions};
 use crate::intervention::{
     Baseline, Continuation, Ended, Generation, InterventionError, Next, Sampling, generate, generate_alone,
 };
 use crate::job::{Cancel, Monitor};
+use crate::model::KeptWeights;
 use crate::service::engine::ModelAlone;
 use crate::service::interventions::continued;
 use crate::text::visible;
@@ -48,6 +51,10 @@ pub struct GenerateArgs {
     /// Keep no keys and values: compute everything anew for each token
     #[arg(long)]
     no_cache: bool,
+    /// The most memory that the program may hold, such as 8GiB: as many weights stay in it from token to token as fit,
+    /// and the others are read again. What the system has free by default
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory: Option<u64>,
     /// Print the continuations on stdout as JSON, when they are done
     #[arg(long)]
     json: bool,
@@ -71,7 +78,10 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     {
         return run_alone(args, &alone, &generation, &stop);
     }
-    let engine = args.engine.open()?;
+    let mut engine = args.engine.open()?;
+    engine.limits.memory = args.max_memory;
+    let kept = engine.model.keep_weights(engine.limits.room());
+    let weights = told(kept.as_ref());
     let (prompt, tokens) = args.prompt.read(&engine)?;
     let base = match Baseline::run(&engine, &tokens, &monitor) {
         Err(_) if stop.is_cancelled() => bail!("stopped; nothing was generated"),
@@ -113,6 +123,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
             "interventions": altered,
             "without": side(0),
             "with": side(1),
+            "weights": weights,
         });
         print_json(&all)?;
     }
@@ -125,6 +136,9 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
 /// Continues with a model alone, which has no transcoder for interventions.
 fn run_alone(args: &GenerateArgs, alone: &ModelAlone, generation: &Generation, stop: &Cancel) -> Result<()> {
     let (prompt, tokens) = args.prompt.read(alone)?;
+    let limits = Limits { memory: args.max_memory, ..Limits::default() };
+    let kept = alone.model.keep_weights(limits.room());
+    let weights = told(kept.as_ref());
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
     let ModelAlone { model, tokenizer, .. } = alone;
     let mut stream = Stream::new(tokenizer, &ids, args.json);
@@ -135,7 +149,7 @@ fn run_alone(args: &GenerateArgs, alone: &ModelAlone, generation: &Generation, s
         }
     };
     let monitor = Monitor::with_cancel(stop.clone());
-    let continuation = generate_alone(model, tokenizer, &ids, generation, &mut each, &monitor)?;
+    let continuation = generate_alone(model, tokenizer, &ids, generation, &limits, &mut each, &monitor)?;
     stream.finish()?;
     if args.json {
         print_json(&json!({
@@ -144,12 +158,22 @@ fn run_alone(args: &GenerateArgs, alone: &ModelAlone, generation: &Generation, s
             "interventions": Interventions::default(),
             "without": continuation_json(tokenizer, &ids, &continuation),
             "with": null,
+            "weights": weights,
         }))?;
     }
     if stop.is_cancelled() {
         bail!("stopped; the text ends there");
     }
     Ok(())
+}
+
+/// Returns which weights stay as JSON, and says so where not all of them do.
+fn told(kept: Option<&KeptWeights<'_>>) -> Value {
+    let Some(plan) = kept.map(KeptWeights::plan) else { return Value::Null };
+    if plan.streamed_bytes > 0 {
+        note!("{plan}");
+    }
+    json!({ "kept_bytes": plan.kept_bytes, "streamed_bytes": plan.streamed_bytes })
 }
 
 /// Text streamed to stdout.

@@ -1,6 +1,6 @@
 //! `circuitscope intervene`: effects of setting features to values.
 
-use crate::attribution::{Engine, likeliest, softmax};
+use crate::attribution::{Engine, Spelling, likeliest, softmax};
 use crate::cli::engine::EngineArgs;
 use crate::cli::intervention_args::InterventionArgs;
 use crate::cli::out::ForceArgs;
@@ -33,7 +33,7 @@ pub struct InterveneArgs {
     /// Layers whose feature outputs stay and are written into, the end exclusive; for the direct mode
     #[arg(long, value_name = "A..B", value_parser = layer_range)]
     layers: Option<Range<usize>>,
-    /// Outputs to tell of: a token's text, or id:N [default: the likeliest]
+    /// Outputs to tell of: a token's text, ~TEXT for the likelier of that and the same behind a space, or id:N [default: the likeliest]
     #[arg(long, value_name = "TOKEN")]
     target: Vec<String>,
     /// Also run it at N doses from A to B, and tell the targets' probabilities: of what is ablated, scaled or swapped
@@ -93,14 +93,17 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let (_, tokens) = args.prompt.read(&engine)?;
     let vocabulary = engine.model.spec.vocab_size;
-    let targets = args.target.iter().map(|text| Ok(engine.tokenizer.target(text, vocabulary)?.id));
-    let targets = targets.collect::<Result<Vec<u32>>>()?;
+    let spelled = |text: &String| Ok(Spelling::written(text, &engine.tokenizer, vocabulary)?);
+    let targets: Vec<Spelling> = args.target.iter().map(spelled).collect::<Result<_>>()?;
     let (layers, doses) = (args.layers.clone(), args.sweep.clone());
     let found = watch(WhenStopped::Abandon, move |monitor| {
         let base = Baseline::run(&engine, &tokens, monitor)?;
+        let probabilities = softmax(&base.logits);
+        let targets = targets.iter().map(|spelling| Ok(spelling.meant(&probabilities)?.id));
+        let targets = targets.collect::<Result<Vec<u32>>>()?;
         let interventions = asked.interventions(&engine, &tokens, &base, layers.as_ref(), monitor)?;
         let altered = base.altered(&engine, &interventions, monitor)?;
-        let targets = if targets.is_empty() { likeliest(&softmax(&base.logits), NAMED, 0.95) } else { targets };
+        let targets = if targets.is_empty() { likeliest(&probabilities, NAMED, 0.95) } else { targets };
         let features = match &asked.graph {
             Some((document, edited)) => kept_features(document, edited),
             None => most_changed(&base, &altered),

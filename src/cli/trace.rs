@@ -1,6 +1,6 @@
 //! `circuitscope trace`: traces a prompt to a raw graph.
 
-use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions, Tracing};
+use crate::attribution::{Engine, Plan, Request, Spelling, TargetChoice, TraceOptions, Tracing};
 use crate::cli::batch::{self, BatchArgs};
 use crate::cli::checkpoint::Checkpoint;
 use crate::cli::cost::Cost;
@@ -308,7 +308,7 @@ impl TargetArgs {
     /// One cannot be understood.
     pub fn choice(&self, engine: &Engine, settings: &Settings) -> Result<TargetChoice> {
         let vocab_size = engine.model.spec.vocab_size;
-        let token = |text: &String| engine.tokenizer.target(text, vocab_size);
+        let token = |text: &String| Spelling::written(text, &engine.tokenizer, vocab_size);
         let weight = self.target_weight;
         let mut requests = Vec::new();
         for text in &self.target {

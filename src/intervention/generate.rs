@@ -1,6 +1,6 @@
 //! Continuations of a prompt, with and without interventions.
 
-use crate::attribution::{Capture, Engine, softmax};
+use crate::attribution::{Capture, Engine, Limits, softmax};
 use crate::graph::{Freeze, Interventions};
 use crate::intervention::deltas::Deltas;
 use crate::intervention::run::{base_activation, check_change, in_hand};
@@ -94,6 +94,8 @@ impl Sampling {
 /// Continues the prompt of `base` with interventions, and hands each token to `each` with the logits `[V]` that it was
 /// drawn from. A request to stop ends it with the tokens so far.
 ///
+/// Weights stay in memory from token to token, as far as the engine's limits allow.
+///
 /// Interventions from a position on, or on all, apply to generated tokens too. There is no base run of those: scaling
 /// and adding are relative to the altered run's own activation there. Frozen attention is the prompt's.
 ///
@@ -129,6 +131,7 @@ pub fn generate(
     if interventions.freeze == Freeze::Direct && !interventions.is_idle() {
         return Err(InterventionError::DirectGeneration);
     }
+    let _kept = engine.model.keep_weights(engine.limits.room());
     let reader = Reader { engine, base, interventions };
     let read = &mut |cache: &mut Cache, ids: &[u32], unread| reader.read(cache, ids, unread, monitor);
     continued(&engine.model, &engine.tokenizer, &base.ids, generation, read, each, monitor)
@@ -143,9 +146,11 @@ pub fn generate_alone(
     tokenizer: &Tokenizer,
     ids: &[u32],
     generation: &Generation,
+    limits: &Limits,
     each: &mut dyn FnMut(Next, &[f32]),
     monitor: &Monitor,
 ) -> Result<Continuation, InterventionError> {
+    let _kept = model.keep_weights(limits.room());
     let read = &mut |cache: &mut Cache, ids: &[u32], unread: Range<usize>| {
         let resid = model.forward(model.unread(ids, unread, cache)?, &mut (), monitor.cancel())?;
         last_logits(model, &resid, monitor)
@@ -174,6 +179,12 @@ fn continued(
     while tokens.len() < generation.max_tokens {
         if ids.len() >= model.spec.max_positions {
             return Ok(Continuation { tokens, ended: Ended::Full });
+        }
+        // Where positions are encoded by the length, keys of shorter texts are others.
+        let is_crossed = |short: usize| (1..=short).contains(&unread.start) && ids.len() > short;
+        if model.spec.short_positions().is_some_and(is_crossed) {
+            cache = Cache::new(model.spec.n_layers);
+            unread.start = 0;
         }
         let logits = match read(&mut cache, &ids, unread.clone()) {
             Err(_) if monitor.cancel().is_cancelled() => {

@@ -317,9 +317,12 @@ impl Config {
                     original_max_positions: inner.number("original_max_position_embeddings")?,
                 }
             }
+            // Its first name in Phi-3's configurations.
+            Some("longrope" | "su") => self.long_rope(name, &mut inner)?,
             Some(other) => {
                 let other = excerpt(other);
-                return Err(self.wrong(format!("{name} of type {other:?} is not understood; known: linear, llama3")));
+                let known = "linear, llama3, longrope";
+                return Err(self.wrong(format!("{name} of type {other:?} is not understood; known: {known}")));
             }
         };
         // Told beside every kind of scaling, and used by some.
@@ -333,6 +336,37 @@ impl Config {
             }
             None => Ok(RopeSpec { theta, scaling }),
         }
+    }
+
+    /// Takes LongRoPE's options from `inner`. The length of the first training stands there, or beside it, where it says
+    /// what the factor is too.
+    fn long_rope(&self, name: &str, inner: &mut Self) -> Result<RopeScaling, ModelError> {
+        const ORIGINAL: &str = "original_max_position_embeddings";
+        let beside = |key: &str| self.options.get(key).and_then(Value::as_f64).filter(|n| *n >= 1.0);
+        let (own, told) = (inner.optional_size(ORIGINAL)?, inner.optional_number("factor")?);
+        let most = beside("max_position_embeddings")
+            .ok_or_else(|| self.wrong(format!("{name} of type longrope needs max_position_embeddings")))?;
+        let (original, told) = match (beside(ORIGINAL), own) {
+            (Some(original), _) => (original, None),
+            (None, Some(own)) => (own as f64, told),
+            (None, None) => (most, Some(told.ok_or_else(|| self.wrong(format!("{name} has no {ORIGINAL}")))?)),
+        };
+        let factor = told.unwrap_or(most / original);
+        let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() };
+        let attention_factor = inner.optional_number("attention_factor")?.unwrap_or(usual);
+        if !attention_factor.is_finite() {
+            return Err(self.wrong(format!("{name}: {ORIGINAL} is {original}, too small")));
+        }
+        let mut factors = |key: &str| -> Result<Vec<f64>, ModelError> {
+            let Some(Value::Array(list)) = inner.take(key) else {
+                return Err(self.wrong(format!("{name}: {key} is missing, or is not a list")));
+            };
+            let number = |value: &Value| value.as_f64().filter(|x| *x > 0.0 && x.is_finite());
+            let numbers: Option<Vec<f64>> = list.iter().map(number).collect();
+            numbers.ok_or_else(|| self.wrong(format!("{name}: {key} does not hold positive numbers alone")))
+        };
+        let (short, long) = (factors("short_factor")?, factors("long_factor")?);
+        Ok(RopeScaling::LongRope { short, long, original_max_positions: original as usize, attention_factor })
     }
 
     /// Fails where an option is left that is known to change the numbers; remembers those left that are not known.

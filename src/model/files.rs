@@ -1,6 +1,7 @@
 //! Names, shapes and layout of the tensors in a model's weight files.
 
 use crate::job::Cancel;
+use crate::model::kept::KeptWeights;
 use crate::model::layout::{HeadTensors, Layout, THIRDS};
 use crate::model::linear::WeightLayout;
 use crate::model::resident::Resident;
@@ -95,6 +96,27 @@ impl Files {
         let of_mlp = if spec.has_gate() { 3 } else { 2 };
         let of_layer = 2 * d * (a + kv) + of_mlp * d * spec.d_mlp;
         ((spec.n_layers * of_layer + spec.vocab_size * d) * precision.bytes()) as u64
+    }
+
+    /// Keeps the projections and the unembedding in memory, as far as `room` bytes allow.
+    pub fn keep(&self, spec: &ModelSpec, room: u64) -> KeptWeights<'_> {
+        self.weights.keep(self.projections(spec).chain([self.unembedding(spec)]), room)
+    }
+
+    /// Returns the names of the tensors of all projections, in the order of a pass.
+    fn projections(&self, spec: &ModelSpec) -> impl Iterator<Item = String> {
+        let heads: Vec<String> = match self.layout.heads {
+            HeadTensors::Apart(names) => names.map(str::to_owned).to_vec(),
+            HeadTensors::Joined(name) => vec![name.to_owned()],
+            HeadTensors::ByHead(name) | HeadTensors::Stacked(name) => {
+                THIRDS.map(|third| format!("{name}.{third}")).to_vec()
+            }
+        };
+        let layout = self.layout;
+        let others = [Some(layout.attention_out), layout.gate, Some(layout.up), Some(layout.down)];
+        let parts: Vec<String> = heads.into_iter().chain(others.into_iter().flatten().map(str::to_owned)).collect();
+        let name = move |layer, part: &String| format!("{}.weight", self.name(&self.in_layer(layer, part)));
+        (0..spec.n_layers).flat_map(move |layer| parts.iter().map(|part| name(layer, part)).collect::<Vec<_>>())
     }
 
     /// Drops the weights that stay on a device, because the device changes.

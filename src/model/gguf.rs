@@ -18,13 +18,15 @@ use std::ops::Range;
 const HINT: &str = "give the GGUF file of a model";
 
 /// Architectures by their names in GGUF files, with the model class whose options they have.
-const ARCHITECTURES: [(&str, &str); 6] = [
+const ARCHITECTURES: [(&str, &str); 8] = [
     ("llama", "LlamaForCausalLM"),
     ("qwen2", "Qwen2ForCausalLM"),
     ("qwen3", "Qwen3ForCausalLM"),
     ("gemma2", "Gemma2ForCausalLM"),
     ("gemma3", "Gemma3ForCausalLM"),
     ("gpt2", "GPT2LMHeadModel"),
+    ("olmo2", "Olmo2ForCausalLM"),
+    ("phi3", "Phi3ForCausalLM"),
 ];
 
 /// Options by their names in GGUF files (without the architecture's prefix) and in a `config.json`.
@@ -166,9 +168,9 @@ impl Gguf {
         if architecture == "gpt2" {
             spec.layout = &families::GPT2_BY_OUTPUT;
         }
-        if let Some(factors) = self.rope_factors(source, spec.head_dim / 2)? {
+        if let Some(scaling) = self.rope_tensors(source, architecture, &spec)? {
             spec.layers.iter_mut().filter_map(|layer| layer.rope.as_mut()).for_each(|rope| {
-                rope.scaling = RopeScaling::Factors(factors.clone());
+                rope.scaling = scaling.clone();
             });
         }
         Ok(spec)
@@ -188,6 +190,8 @@ impl Gguf {
         let (value_length, rotated) = (take("attention.value_length"), take("rope.dimension_count"));
         let (kind, factor) = (take("rope.scaling.type"), take("rope.scaling.factor").or(take("rope.scale_linear")));
         let original = take("rope.scaling.original_context_length");
+        // Read beside the tensors of LongRoPE's divisors.
+        take("rope.scaling.attn_factor");
         // The vocabulary is what the embedding has rows for.
         for name in ["vocab_size", "rope.scaling.finetuned", "attention.causal"] {
             let found = take(name);
@@ -206,7 +210,9 @@ impl Gguf {
         }
         let layers = size("num_hidden_layers")?;
         options.entry("num_key_value_heads").or_insert(json!(heads));
-        if let Some(part) = rotated.filter(|part| *part != json!(head)) {
+        if let Some(part) = rotated.as_ref().and_then(Json::as_u64).filter(|_| architecture == "phi3") {
+            options.insert("partial_rotary_factor".to_owned(), json!(part as f64 / head as f64));
+        } else if let Some(part) = rotated.filter(|part| *part != json!(head)) {
             return Err(self.wrong(format!("{part} of the {head} dimensions of a head are rotated, not all")));
         }
         match kind.as_ref().and_then(Json::as_str) {
@@ -237,6 +243,10 @@ impl Gguf {
                     }
                 }
             }
+            // What llama.cpp goes by: a window of 0 is none.
+            "phi3" if options.get("sliding_window") == Some(&json!(0)) => {
+                options.remove("sliding_window");
+            }
             "llama" if options.contains_key("sliding_window") => {
                 options.insert("architectures".to_owned(), json!(["MistralForCausalLM"]));
             }
@@ -249,11 +259,39 @@ impl Gguf {
         Ok(options)
     }
 
-    /// Reads the divisors of each rotated pair's frequency, `[half]`: Llama 3's rescaling in GGUF files.
-    fn rope_factors(&self, source: &FileSource, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
-        let Some(info) = self.tensor("rope_freqs.weight") else { return Ok(None) };
+    /// Reads the rescaling of rotary frequencies that the file holds as tensors: Llama 3's, or Phi-3's.
+    fn rope_tensors(
+        &self,
+        source: &FileSource,
+        architecture: &str,
+        spec: &ModelSpec,
+    ) -> Result<Option<RopeScaling>, ModelError> {
+        let factors = |name: &str| self.rope_factors(source, name, spec.rotary_dim / 2);
+        if let Some(factors) = factors("rope_freqs.weight")? {
+            return Ok(Some(RopeScaling::Factors(factors)));
+        }
+        let (Some(short), Some(long)) = (factors("rope_factors_short.weight")?, factors("rope_factors_long.weight")?)
+        else {
+            return Ok(None);
+        };
+        let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
+        let original = key("original_context_length");
+        let original_max_positions =
+            self.count(&original).ok_or_else(|| self.wrong(format!("{original} is missing")))? as usize;
+        let attention_factor = match self.content.metadata.get(&key("attn_factor")) {
+            Some(value) => number(value).filter(|x| *x > 0.0 && x.is_finite()),
+            None => Some(1.0),
+        };
+        let attention_factor =
+            attention_factor.ok_or_else(|| self.wrong(format!("{} is no positive number", key("attn_factor"))))?;
+        Ok(Some(RopeScaling::LongRope { short, long, original_max_positions, attention_factor }))
+    }
+
+    /// Reads the divisors of each rotated pair's frequency, `[half]`, from the tensor `name`, where there is one.
+    fn rope_factors(&self, source: &FileSource, name: &str, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
+        let Some(info) = self.tensor(name) else { return Ok(None) };
         if (info.ggml_dtype, info.shape.dims()) != (GgmlDType::F32, &[half]) {
-            return Err(self.wrong(format!("rope_freqs.weight is not {half} numbers of type F32")));
+            return Err(self.wrong(format!("{name} is not {half} numbers of type F32")));
         }
         let start = self.content.tensor_data_offset.saturating_add(info.offset);
         let file = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -261,7 +299,7 @@ impl Gguf {
         let (numbers, _) = bytes.as_chunks::<4>();
         let factors: Vec<f64> = numbers.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect();
         if factors.len() != half || factors.iter().any(|factor| *factor <= 0.0 || !factor.is_finite()) {
-            return Err(self.wrong("rope_freqs.weight does not hold a positive number for each rotated pair"));
+            return Err(self.wrong(format!("{name} does not hold a positive number for each rotated pair")));
         }
         Ok(Some(factors))
     }

@@ -23,13 +23,14 @@ pub(super) enum HeadRowOrder {
 }
 
 /// Parts of a block of Llama and families like it.
-const LLAMA: [(&str, &str); 14] = [
+const LLAMA: [(&str, &str); 15] = [
     ("attn_k", "self_attn.k_proj"),
     ("attn_k_norm", "self_attn.k_norm"),
     ("attn_norm", "input_layernorm"),
     ("attn_output", "self_attn.o_proj"),
     ("attn_q", "self_attn.q_proj"),
     ("attn_q_norm", "self_attn.q_norm"),
+    ("attn_qkv", "self_attn.qkv_proj"),
     ("attn_v", "self_attn.v_proj"),
     ("ffn_down", "mlp.down_proj"),
     ("ffn_gate", "mlp.gate_proj"),
@@ -61,7 +62,7 @@ impl Rename {
         let plain = |name: String| Some(Self::To(format!("{name}.{part}"), HeadRowOrder::Plain));
         let Some(block) = stem.strip_prefix("blk.") else {
             return match (stem, gpt2) {
-                ("rope_freqs", false) => Some(Self::Nothing),
+                ("rope_freqs" | "rope_factors_long" | "rope_factors_short", false) => Some(Self::Nothing),
                 ("output", _) => plain("lm_head".to_owned()),
                 ("token_embd", true) => plain("wte".to_owned()),
                 ("position_embd", true) => plain("wpe".to_owned()),
@@ -85,6 +86,8 @@ impl Rename {
         let (_, name) = LLAMA.iter().find(|(gguf, _)| *gguf == stem)?;
         // Gemma calls the norm after its attention what Llama calls the one in front of its MLP.
         let name = if gemma && stem == "ffn_norm" { "pre_feedforward_layernorm" } else { name };
+        // Phi-3 has its gate in front of it in the same tensor.
+        let name = if architecture == "phi3" && stem == "ffn_up" { "mlp.gate_up_proj" } else { name };
         let name = format!("model.layers.{layer}.{name}");
         match (architecture, stem) {
             (_, "rope_freqs") => Some(Self::Nothing),

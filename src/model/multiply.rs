@@ -42,12 +42,20 @@ impl Weights {
         let step = (BLOCK / d.max(1)).clamp(1, n.max(1));
         let row_bytes = entry.length(d);
         let bytes = self.bytes(entry)?;
+        let kept = self.kept();
+        let converted = match &kept {
+            Some(kept) => kept.converted(name, || self.read(name, shape))?,
+            None => None,
+        };
         let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(step), |block| -> Result<_, ModelError> {
             cancel.check()?;
             let rows = block * step..n.min((block + 1) * step);
             let made = || -> Result<Vec<f32>, ModelError> {
                 let mut weight = vec![0.0; rows.len() * d];
-                self.read_rows(name, shape, rows.clone(), &mut weight)?;
+                match converted {
+                    Some(whole) => weight.copy_from_slice(&whole[rows.start * d..rows.end * d]),
+                    None => self.read_rows(name, shape, rows.clone(), &mut weight)?,
+                }
                 Ok(weight)
             };
             let Some(few) = &few else {
@@ -56,6 +64,10 @@ impl Weights {
                 let weight = Tensor::from_vec(weight, (rows.len(), d), &Device::Cpu)?;
                 return Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?);
             };
+            if let Some(whole) = converted {
+                let bytes = bytemuck::cast_slice(&whole[rows.start * d..rows.end * d]);
+                return Ok(product::by_output(few, m, Stored { dtype: Dtype::F32, precision, bytes }));
+            }
             if !entry.is_plain() {
                 let weight = made()?;
                 let weight = Stored { dtype: Dtype::F32, precision, bytes: bytemuck::cast_slice(&weight) };

@@ -97,7 +97,11 @@ impl WithSimd for ByOutput<'_> {
                 weight.convert(nth * x.width, &mut row[..x.width]);
             }
             for (block, out) in out.chunks_mut(TILE * n).enumerate() {
-                let sums = dots(simd, x, block * TILE, &converted);
+                // A row that is alone, as the last token of a text is, is not multiplied beside rows of zeros.
+                let sums = match out.len() / n {
+                    1 => [dots::<S, 1>(simd, x, block * TILE, &converted)[0], [0.0; TILE], [0.0; TILE], [0.0; TILE]],
+                    _ => dots::<S, TILE>(simd, x, block * TILE, &converted),
+                };
                 for (out, sums) in out.chunks_mut(n).zip(sums) {
                     out[tile * TILE..].iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
                 }
@@ -106,27 +110,29 @@ impl WithSimd for ByOutput<'_> {
     }
 }
 
-/// Multiplies rows `first..first + TILE` of `x` by the rows of `weight`. It has loops over arrays and no closures,
-/// which would not be compiled for the processor's vector instructions.
+/// Multiplies rows `first..first + ROWS` of `x` by the rows of `weight`; each sum is the same however many rows there
+/// are. It has loops over arrays and no closures, which would not be compiled for the processor's vector instructions.
 #[inline(always)]
-fn dots<S: Simd>(simd: S, x: &Padded, first: usize, weight: &Padded) -> [[f32; TILE]; TILE] {
-    let mut rows: [&[S::f32s]; TILE] = [&[]; TILE];
-    let mut weights = rows;
-    for i in 0..TILE {
-        rows[i] = S::as_simd_f32s(x.row(first + i)).0;
-        weights[i] = &S::as_simd_f32s(weight.row(i)).0[..rows[0].len()];
-        rows[i] = &rows[i][..rows[0].len()];
+fn dots<S: Simd, const ROWS: usize>(simd: S, x: &Padded, first: usize, weight: &Padded) -> [[f32; TILE]; ROWS] {
+    let mut rows: [&[S::f32s]; ROWS] = [&[]; ROWS];
+    let mut weights: [&[S::f32s]; TILE] = [&[]; TILE];
+    let width = S::as_simd_f32s(x.row(first)).0.len();
+    for (i, row) in rows.iter_mut().enumerate() {
+        *row = &S::as_simd_f32s(x.row(first + i)).0[..width];
     }
-    let mut sums = [[simd.splat_f32s(0.0); TILE]; TILE];
-    for k in 0..rows[0].len() {
-        for i in 0..TILE {
+    for (j, row) in weights.iter_mut().enumerate() {
+        *row = &S::as_simd_f32s(weight.row(j)).0[..width];
+    }
+    let mut sums = [[simd.splat_f32s(0.0); TILE]; ROWS];
+    for k in 0..width {
+        for i in 0..ROWS {
             for j in 0..TILE {
                 sums[i][j] = simd.mul_add_e_f32s(rows[i][k], weights[j][k], sums[i][j]);
             }
         }
     }
-    let mut out = [[0.0; TILE]; TILE];
-    for i in 0..TILE {
+    let mut out = [[0.0; TILE]; ROWS];
+    for i in 0..ROWS {
         for j in 0..TILE {
             out[i][j] = simd.reduce_sum_f32s(sums[i][j]);
         }
@@ -262,7 +268,10 @@ mod tests {
                     }
                 };
                 let stored = Stored { dtype, precision: Precision::F32, bytes: &bytes };
-                expect(&by_output(&padded, m, stored), &|j, k| weight[j * width + k]);
+                let together = by_output(&padded, m, stored);
+                expect(&together, &|j, k| weight[j * width + k]);
+                let alone = by_output(&Padded::new(1, width, &x[..width]), 1, stored);
+                assert_eq!(alone, together[..n], "a row's products do not depend on its company");
                 // The same bytes as a weight [width, n], from its second column on where it has one.
                 let from = usize::from(n > 1);
                 let some = (n - from).min(COLUMNS);

@@ -105,6 +105,17 @@ pub enum RopeScaling {
     },
     /// Divisors of each pair's frequency, `[head_dim / 2]`.
     Factors(Vec<f64>),
+    /// Phi-3's LongRoPE: divisors of each pair's frequency that change with the length of what is read.
+    LongRope {
+        /// Divisors for up to `original_max_positions` tokens, `[rotary_dim / 2]`.
+        short: Vec<f64>,
+        /// Divisors for more, `[rotary_dim / 2]`.
+        long: Vec<f64>,
+        /// Context length of the model's first training.
+        original_max_positions: usize,
+        /// Factor of cosines and sines, and so of rotated queries and keys.
+        attention_factor: f64,
+    },
 }
 
 /// Kinds of norm.
@@ -190,6 +201,16 @@ impl ModelSpec {
         let last = |name: &str| name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
         let Some(directory) = &self.directory else { return true };
         [&self.name, directory].iter().any(|own| last(own) == last(name))
+    }
+
+    /// Returns the number of tokens beyond which positions are encoded otherwise, those before included; `None` where a
+    /// position's encoding does not depend on the length.
+    pub fn short_positions(&self) -> Option<usize> {
+        let of_layer = |layer: &LayerSpec| match layer.rope.as_ref()?.scaling {
+            RopeScaling::LongRope { original_max_positions, .. } => Some(original_max_positions),
+            _ => None,
+        };
+        self.layers.iter().find_map(of_layer)
     }
 
     /// Returns true where MLPs have a gate.

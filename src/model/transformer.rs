@@ -6,7 +6,7 @@ use crate::model::attention::softcap;
 use crate::model::files::{Files, MlpPart};
 use crate::model::forward::normed;
 use crate::model::spec::ActivationKind;
-use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Precision, Weights};
+use crate::model::{AttentionWeights, KeptWeights, ModelError, ModelSpec, Norm, Precision, Weights};
 use crate::parallel;
 use candle_core::{Device, Tensor};
 use std::ops::Range;
@@ -65,6 +65,13 @@ impl Transformer {
     /// Returns the bytes of its projections and its unembedding if they were multiplied in this type.
     pub fn weight_bytes(&self, precision: Precision) -> u64 {
         self.files.weight_bytes(&self.spec, precision)
+    }
+
+    /// Keeps the weights in memory that every pass needs again, as far as `room` bytes allow, for as long as what it
+    /// returns lives; the others are read again in each pass. `None` on a device with memory of its own, where they stay
+    /// if they fit.
+    pub fn keep_weights(&self, room: u64) -> Option<KeptWeights<'_>> {
+        self.device.is_cpu().then(|| self.files.keep(&self.spec, room))
     }
 
     /// Returns the device of the model.

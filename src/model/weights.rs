@@ -2,6 +2,7 @@
 
 use crate::hub::{Blob, FileSource};
 use crate::model::entry::{Entry, RowOrder};
+use crate::model::kept::Kept;
 use crate::model::npz::{self, Packed};
 use crate::model::product::convert;
 use crate::model::{Gguf, ModelError};
@@ -14,7 +15,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock, Weak};
+
+/// Rows of a tensor of which columns are gathered at a time by one thread.
+const TILE: usize = 32;
 
 /// Numbers that are converted at a time by one thread.
 const PIECE: usize = 1 << 16;
@@ -30,6 +34,8 @@ pub struct Weights {
     quantised: Option<String>,
     /// Lock held while an array is unpacked, so that no two threads unpack one.
     unpacking: Mutex<()>,
+    /// Weights that stay in memory while somebody holds them.
+    pub(super) kept: RwLock<Weak<Kept>>,
 }
 
 /// Content that holds the numbers of tensors.
@@ -59,6 +65,7 @@ impl Weights {
             entries: HashMap::new(),
             quantised: None,
             unpacking: Mutex::default(),
+            kept: RwLock::default(),
         };
         for name in names {
             let blob = source.open(name, "a weight file that the others refer to")?;
@@ -118,6 +125,7 @@ impl Weights {
             entries,
             quantised: gguf.quantised(),
             unpacking: Mutex::default(),
+            kept: RwLock::default(),
         })
     }
 
@@ -414,29 +422,51 @@ impl Weights {
         let size = entry.dtype.bitsize() / 8;
         let file = &self.files[entry.file].0;
         let bytes = self.bytes(entry)?;
-        // Row after row, as they lie on disk.
-        let mut gathered = vec![0.0; n_rows * columns.len()];
-        let rows = gathered.chunks_mut(columns.len().max(1)).enumerate().collect();
-        parallel::each(rows, n_rows * columns.len(), |(row, out): (usize, &mut [f32])| {
-            for (column, value) in columns.iter().zip(out) {
-                let at = (row * all + column) * size;
-                convert(entry.dtype, &bytes[at..at + size], std::slice::from_mut(value));
+        // A tile of rows at a time, which is turned where it stays in the cache.
+        let tiles = parallel::map(n_rows.div_ceil(TILE), |tile| -> Result<Vec<f32>, ModelError> {
+            let rows = tile * TILE..n_rows.min((tile + 1) * TILE);
+            let mut turned = vec![0.0; columns.len() * rows.len()];
+            for (nth, row) in rows.clone().enumerate() {
+                for (column, out) in columns.iter().zip(turned.chunks_mut(rows.len())) {
+                    let at = (row * all + column) * size;
+                    convert(entry.dtype, &bytes[at..at + size], &mut out[nth..=nth]);
+                }
             }
-        });
+            match first_not_finite(&turned) {
+                Some(at) => {
+                    let row = rows.start + at % rows.len();
+                    Err(ModelError::NotFinite { path: self.source.path(file), name: name.to_owned(), row })
+                }
+                None => Ok(turned),
+            }
+        })?;
         self.release(entry, 0..bytes.len());
-        if let Some(at) = first_not_finite(&gathered) {
-            let row = at / columns.len().max(1);
-            return Err(ModelError::NotFinite { path: self.source.path(file), name: name.to_owned(), row });
+        let mut out = vec![0.0; columns.len() * n_rows];
+        for (nth, row) in out.chunks_mut(n_rows.max(1)).enumerate() {
+            for (tile, out) in tiles.iter().zip(row.chunks_mut(TILE)) {
+                out.copy_from_slice(&tile[nth * out.len()..(nth + 1) * out.len()]);
+            }
         }
-        let turned = (0..columns.len()).flat_map(|nth| gathered.iter().skip(nth).step_by(columns.len()).copied());
-        Ok(turned.collect())
+        Ok(out)
     }
 
-    /// Releases the pages of a part of a tensor.
+    /// Releases the pages of a part of a tensor, unless they are kept.
     pub(super) fn release(&self, entry: &Entry, part: Range<usize>) {
+        if self.kept().is_some_and(|kept| !kept.releases(entry)) {
+            return;
+        }
         let start = entry.bytes.start;
         if let Content::File(blob) = &self.files[entry.file].1 {
             blob.release(start + part.start..start + part.end);
+        }
+    }
+
+    /// Releases the pages of all files.
+    pub(super) fn release_files(&self) {
+        for (_, content) in &self.files {
+            if let Content::File(blob) = content {
+                blob.release(0..blob.len());
+            }
         }
     }
 
@@ -466,4 +496,35 @@ impl Weights {
 pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
     let poisoned = values.chunks(1024).any(|chunk| chunk.iter().fold(0.0f32, |sum, v| sum + v * 0.0).is_nan());
     if poisoned { values.iter().position(|v| !v.is_finite()) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// In each type, in any order, with a last tile that is not whole.
+    #[test]
+    fn columns_are_the_rows_of_the_turned_tensor_bit_for_bit() {
+        let (rows, all) = (2 * TILE + 7, 53);
+        let noise: Vec<f32> = (0..rows * all).map(|i| ((i as f32 * 12.9898).sin() * 43758.547).fract()).collect();
+        let noise = Tensor::from_vec(noise, (rows, all), &Device::Cpu).unwrap();
+        for dtype in [DType::F32, DType::BF16, DType::F16] {
+            let folder = tempfile::tempdir().unwrap();
+            let plain = noise.to_dtype(dtype).unwrap();
+            let turned = plain.t().unwrap().contiguous().unwrap();
+            let tensors = HashMap::from([("plain", plain), ("turned", turned)]);
+            candle_core::safetensors::save(&tensors, folder.path().join("w.safetensors")).unwrap();
+            let place = FileSource::directory(folder.path()).unwrap();
+            let weights = Weights::open(&place, &["w.safetensors".to_owned()]).unwrap();
+            for columns in [&[][..], &[52], &[3, 0, 41, 3]] {
+                let mut expected = vec![0.0; columns.len() * rows];
+                for (column, out) in columns.iter().zip(expected.chunks_mut(rows)) {
+                    weights.read_within("turned", &[all, rows], *column, 0..rows, out).unwrap();
+                }
+                let found = weights.read_columns("plain", &[rows, all], columns).unwrap();
+                assert!(found.iter().map(|x| x.to_bits()).eq(expected.iter().map(|x| x.to_bits())), "{dtype:?}");
+            }
+        }
+    }
 }

@@ -274,6 +274,11 @@ impl Transcoder {
         self.config.feature_output_hook
     }
 
+    /// Returns true where a layer's encoder lies as `[d, F]`, so that a feature's row is spread over all of it.
+    pub fn encodes_by_input(&self, layer: usize) -> bool {
+        self.layers[layer].files.names.encoder_by_input
+    }
+
     /// Returns the layers that features of `layer` write into.
     pub fn writes_to(&self, layer: usize) -> Range<usize> {
         match self.config.model_kind {
@@ -311,9 +316,14 @@ impl Transcoder {
 
     /// Returns the activations `[P, F]` of a layer; the first `zeroed` positions are 0.
     pub fn activations(&self, layer: usize, encoded: &Encoded, zeroed: usize) -> Vec<f32> {
-        let mut out = encoded.pre_activations.clone();
+        self.activated(layer, encoded.clone(), zeroed)
+    }
+
+    /// Returns the same in the place of the pre-activations, which are many where there are many positions.
+    pub fn activated(&self, layer: usize, encoded: Encoded, zeroed: usize) -> Vec<f32> {
+        let Encoded { pre_activations: mut out, n_features } = encoded;
         let size = out.len();
-        let rows: Vec<(usize, &mut [f32])> = out.chunks_mut(encoded.n_features).enumerate().collect();
+        let rows: Vec<(usize, &mut [f32])> = out.chunks_mut(n_features.max(1)).enumerate().collect();
         parallel::each(rows, size, |(position, row)| {
             if position < zeroed {
                 row.fill(0.0);

@@ -1,7 +1,7 @@
 //! Whole traces against circuit-tracer's, from the prompt's text to the adjacency matrix.
 
 use crate::fixture::{CASES, Tensors, assert_close, device, folder, wide};
-use circuitscope::attribution::{Request, TargetChoice, TraceError, TraceOptions, trace};
+use circuitscope::attribution::{Request, Spelling, TargetChoice, TraceError, TraceOptions, trace};
 use circuitscope::graph::{AttributionGraph, RawTrace, RowTarget, Rows, Settings, Thresholds, prune, scores};
 use circuitscope::hub::FileSource;
 use circuitscope::ids::NodeId;
@@ -93,8 +93,11 @@ impl Case {
             TargetChoice::Given(vec![Request::Vector { name: "custom".to_owned(), vector, weight: 1.0 }])
         } else if run["file"].as_str().unwrap().contains("targets_str") {
             let texts: Vec<String> = serde_json::from_str(run["targets"].as_str().unwrap()).unwrap();
-            let token = |text: &String| self.tokenizer.target(text, self.model.spec.vocab_size).unwrap();
-            TargetChoice::Given(texts.iter().map(|text| Request::Token(token(text))).collect())
+            let token = |text: &String| {
+                let as_given = self.tokenizer.target(text, self.model.spec.vocab_size).unwrap();
+                Request::Token(Spelling { as_given, spaced: None, takes_likelier: false })
+            };
+            TargetChoice::Given(texts.iter().map(token).collect())
         } else {
             TargetChoice::likeliest(&settings)
         };

@@ -2,6 +2,7 @@
 //! tokens as from their own files.
 
 use crate::fixture::folder;
+use crate::variants::{olmo2_case, phi3_case, reconfigure};
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
@@ -35,7 +36,10 @@ fn words(list: impl IntoIterator<Item = String>) -> Value {
 
 impl Both {
     pub fn new(case: &str, architecture: &str, pre: &str) -> Self {
-        let model = folder(case).join("model");
+        Self::of(&folder(case).join("model"), architecture, pre)
+    }
+
+    fn of(model: &Path, architecture: &str, pre: &str) -> Self {
         let copy = tempfile::tempdir().unwrap();
         fs::create_dir(copy.path().join("model")).unwrap();
         for name in ["tokenizer.json", "tokenizer_config.json", "model.safetensors"] {
@@ -55,7 +59,7 @@ impl Both {
         }
         fs::write(copy.path().join("model/config.json"), config.to_string()).unwrap();
         let mut metadata = options(&config, architecture);
-        metadata.extend(tokenizer(&model, &config, pre));
+        metadata.extend(tokenizer(model, &config, pre));
         let tensors = candle_core::safetensors::load(model.join("model.safetensors"), &Device::Cpu).unwrap();
         let heads = |key: &str| config[key].as_u64().unwrap_or(1) as usize;
         let heads = (heads("num_attention_heads"), heads("num_key_value_heads"));
@@ -175,9 +179,10 @@ fn renamed(architecture: &str, name: &str, tensor: Tensor, (heads, kv_heads): (u
         ("wpe", "position_embd"),
         ("lm_head", "output"),
         ("input_layernorm", "attn_norm"),
-        ("post_attention_layernorm", if gemma { "post_attention_norm" } else { "ffn_norm" }),
+        ("post_attention_layernorm", if gemma || architecture == "olmo2" { "post_attention_norm" } else { "ffn_norm" }),
         ("pre_feedforward_layernorm", "ffn_norm"),
         ("post_feedforward_layernorm", "post_ffw_norm"),
+        ("qkv_proj", "attn_qkv"),
         ("q_proj", "attn_q"),
         ("k_proj", "attn_k"),
         ("v_proj", "attn_v"),
@@ -257,6 +262,72 @@ fn a_model_computes_the_same_from_a_gguf_file() {
             let difference = largest_difference(&found, &expected_of_blocks);
             assert!(difference <= 1e-5, "{case}, {} tokens of blocks: {difference}", ids.len());
             assert!(largest_difference(&found, &expected) > 1e-4, "{case}: the blocks are not what is computed with");
+        }
+    }
+}
+
+/// Weights that stay in memory, all of them or as many as there is room for, change no bit; of a quantised model neither.
+#[test]
+fn weights_that_stay_in_memory_change_no_bit() {
+    for (case, architecture, pre) in CASES {
+        let both = Both::new(case, architecture, pre);
+        for path in [both.model(), both.write(GgmlDType::Q8_0)] {
+            let model = Transformer::open(&FileSource::directory(&path).unwrap(), &Device::Cpu).unwrap();
+            let longest = if architecture == "gpt2" { 60 } else { 70 };
+            let run = || {
+                [1, 7, longest].map(|count| {
+                    let ids: Vec<u32> = (0..count).map(|i| (i * 37 % 380) as u32).collect();
+                    model.run(&ids, &Cancel::default()).unwrap().concat()
+                })
+            };
+            let expected = run();
+            let all = model.keep_weights(u64::MAX).unwrap().plan();
+            assert_eq!(all.streamed_bytes, 0, "{case}");
+            for room in [0, all.kept_bytes / 2, all.kept_bytes] {
+                let kept = model.keep_weights(room).unwrap();
+                let plan = kept.plan();
+                assert!(plan.kept_bytes <= room && (plan.streamed_bytes > 0) == (room < all.kept_bytes), "{case}");
+                assert!(room == 0 || plan.kept_bytes > 0, "{case}");
+                assert!(run() == expected && run() == expected, "{case}: {plan}");
+                assert_eq!(model.keep_weights(0).unwrap().plan(), plan, "{case}: what is kept already is shared");
+            }
+            assert!(run() == expected, "{case}: let go");
+        }
+    }
+}
+
+/// Norms behind, and projections in one tensor; with a few tokens and with more than Phi-3 was first trained on.
+#[test]
+fn later_families_compute_the_same_from_a_gguf_file() {
+    let original = 50;
+    let phi3 = phi3_case();
+    reconfigure(&phi3, |config| {
+        let scaling = json!({ "type": "longrope", "short_factor": [1.0, 1.25], "long_factor": [1.5, 9.0] });
+        config.insert("rope_scaling".to_owned(), scaling);
+        config.insert("original_max_position_embeddings".to_owned(), original.into());
+        config.insert("max_position_embeddings".to_owned(), (4 * original).into());
+    });
+    for (variant, architecture) in [(olmo2_case(), "olmo2"), (phi3, "phi3")] {
+        let mut both = Both::of(&variant.path("model"), architecture, "llama-bpe");
+        if architecture == "phi3" {
+            let key = |name: &str| format!("phi3.{name}");
+            both.metadata.retain(|(name, _)| *name != key("rope.dimension_count"));
+            let attention_factor = (1.0 + 4f64.ln() / f64::from(original).ln()).sqrt() as f32;
+            both.metadata.push((key("rope.dimension_count"), Value::U32(4)));
+            both.metadata.push((key("rope.scaling.original_context_length"), Value::U32(original as u32)));
+            both.metadata.push((key("rope.scaling.attn_factor"), Value::F32(attention_factor)));
+            for (name, factors) in [("short", [1.0f32, 1.25]), ("long", [1.5, 9.0])] {
+                let factors = Tensor::new(&factors, &Device::Cpu).unwrap();
+                both.tensors.push((format!("rope_factors_{name}.weight"), factors));
+            }
+        }
+        for count in [7, 70] {
+            let ids: Vec<u32> = (0..count).map(|i| (i * 37 % 380) as u32).collect();
+            let (own, found) = (logits(&both.model(), &ids), logits(&both.write(GgmlDType::F32), &ids));
+            let difference = largest_difference(&found, &own);
+            assert!(difference <= 1e-5, "{architecture}, {count} tokens: {difference}");
+            let blocks = largest_difference(&logits(&both.write(GgmlDType::Q8_0), &ids), &own);
+            assert!((1e-5..0.05).contains(&blocks), "{architecture}, {count} tokens of blocks: {blocks}");
         }
     }
 }

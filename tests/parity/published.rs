@@ -186,7 +186,14 @@ fn what_would_change_the_numbers_is_refused_by_name() {
     };
     refused("gpt2", "scale_attn_by_inverse_layer_idx", json!(true), "scale_attn_by_inverse_layer_idx");
     refused("gpt2", "scale_attn_weights", json!(false), "scale_attn_weights");
-    refused("phi-3-mini-4k-instruct", "rope_scaling", json!({ "type": "longrope", "short_factor": [1.0] }), "longrope");
+    refused(
+        "phi-3-mini-4k-instruct",
+        "rope_scaling",
+        json!({ "type": "longrope", "short_factor": [1.0] }),
+        "long_factor",
+    );
+    let short = json!({ "type": "longrope", "short_factor": [1.0], "long_factor": [2.0] });
+    refused("phi-3-mini-4k-instruct", "rope_scaling", short, "1 factors for 48");
     refused("gpt2", "pruned_heads", json!({ "3": [1] }), "pruned_heads");
     refused("llama-3.2-1b", "rope_scaling", json!({ "rope_type": "yarn", "factor": 4.0 }), "yarn");
     refused("llama-3.2-1b", "rope_scaling", json!({ "type": "dynamic", "factor": 4.0 }), "dynamic");

@@ -384,7 +384,7 @@ fn norms_behind_and_projections_in_one_tensor() {
 }
 
 /// A model's configuration, changed as JSON.
-fn reconfigure(variant: &Variant, change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
+pub fn reconfigure(variant: &Variant, change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
     let path = variant.path("model/config.json");
     let mut config: serde_json::Map<_, _> = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     change(&mut config);

@@ -23,6 +23,12 @@ const EFFECTS: usize = 1 << 25;
 /// Phase of merging parts, counted in parts.
 const MERGING: &str = "merging";
 
+/// Phase of making dashboards, counted in features.
+const DASHBOARDS: &str = "dashboards";
+
+/// Phase of putting dashboards in order, counted in layers.
+const WRITING: &str = "writing";
+
 /// Heading of the strongest contexts.
 const STRONGEST: &str = "Top activations";
 
@@ -120,7 +126,7 @@ pub fn finish(engine: &Engine, part: &Part, out: &Path, monitor: &Monitor) -> Re
     let mut built = Built { documents: part.course.documents, tokens: part.course.tokens, features: 0, silent: 0 };
     for (layer, tallies) in part.layers.iter().enumerate() {
         for start in (0..tallies.tallies.len()).step_by(block) {
-            monitor.report("dashboards", built.features, total).map_err(TraceError::from)?;
+            monitor.report(DASHBOARDS, built.features, total).map_err(TraceError::from)?;
             let slots: Vec<usize> = (start..tallies.tallies.len().min(start + block)).collect();
             let features: Vec<usize> = slots.iter().map(|slot| tallies.feature(*slot)).collect();
             let promoted = engine.promoted_all(layer, &features, monitor)?;
@@ -129,7 +135,13 @@ pub fn finish(engine: &Engine, part: &Part, out: &Path, monitor: &Monitor) -> Re
             built.silent += slots.iter().filter(|slot| tallies.tallies[**slot].count == 0).count() as u64;
         }
     }
-    writer.finish()?;
+    // From here on it is not stopped: an earlier store is being replaced.
+    let n_layers = part.layers.len() as u64;
+    let tell = |written: usize| {
+        let _ = monitor.report(WRITING, written as u64, n_layers);
+    };
+    tell(0);
+    writer.finish_telling(tell)?;
     Ok(built)
 }
 

@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         if !used.chunks(encoded.n_features.max(1)).all(finite) {
             return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
         }
-        Ok(transcoder.activations(layer, &encoded, 0))
+        Ok(transcoder.activated(layer, encoded, 0))
     }
 }
 

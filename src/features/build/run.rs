@@ -152,8 +152,22 @@ pub fn gather(
     let total = part.sources.iter().map(|source| source.bytes).sum();
     let reader = Reader::new(engine, wanted);
     let (begun, had) = (Instant::now(), part.course.tokens);
-    let mut run =
-        Run { part, path, reader, documents, total, skipped: 0, limit, begun, saved: begun, had, tell, monitor };
+    let mut run = Run {
+        part,
+        path,
+        reader,
+        documents,
+        total,
+        skipped: 0,
+        before: 0,
+        passes: (0, 0),
+        limit,
+        begun,
+        saved: begun,
+        had,
+        tell,
+        monitor,
+    };
     run.skip()?;
     while run.round(options.every)? {}
     if run.part.course.documents == 0 && options.shard == Shard::WHOLE {
@@ -195,6 +209,10 @@ struct Run<'a, Tell> {
     total: u64,
     /// Bytes of it that were skipped, since earlier runs processed them.
     skipped: u64,
+    /// Bytes of it that all rounds before the current one took.
+    before: u64,
+    /// Layers that the batches of the round went through, and those of all its batches, which are of one size.
+    passes: (u64, u64),
     limit: u64,
     begun: Instant,
     saved: Instant,
@@ -219,12 +237,24 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
             }
         }
         self.skipped = self.documents.bytes();
+        self.before = self.skipped;
         if seen.digest == self.part.course.digest { Ok(()) } else { Err(changed(&self.path)) }
+    }
+
+    /// Returns how many bytes of the corpus went through the model: those of earlier rounds, and a share of the current.
+    fn done(&self) -> u64 {
+        self.done_after(self.passes.0)
+    }
+
+    /// Returns the same for so many passes of the current round.
+    fn done_after(&self, passes: u64) -> u64 {
+        let of_round = u128::from(self.documents.bytes().saturating_sub(self.before));
+        self.before + (of_round * u128::from(passes) / u128::from(self.passes.1.max(1))) as u64
     }
 
     /// Fails where the work was stopped, saving the state.
     fn check(&mut self) -> Result<(), BuildError> {
-        match self.monitor.report(READING, self.documents.bytes(), self.total) {
+        match self.monitor.report(READING, self.done(), self.total) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.stopped()),
         }
@@ -260,7 +290,10 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
         })?;
         let pieces: Vec<Arc<Piece>> = cut.concat();
         let lengths: Vec<usize> = pieces.iter().map(|piece| self.reader.rows(piece)).collect();
-        for batch in piece::pack(&lengths).iter().skip(self.part.course.batches as usize) {
+        let batches = piece::pack(&lengths);
+        let n_layers = self.part.layers.len() as u64;
+        self.passes = (self.part.course.batches * n_layers, batches.len() as u64 * n_layers);
+        for batch in batches.iter().skip(self.part.course.batches as usize) {
             let batch: Vec<Arc<Piece>> = batch.iter().map(|nth| Arc::clone(&pieces[*nth])).collect();
             self.batch(&batch)?;
             if self.saved.elapsed() >= every {
@@ -271,12 +304,16 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
         (course.read, course.batches) = (read, 0);
         course.documents += texts.len() as u64;
         texts.iter().for_each(|(digest, _)| course.add_digest(digest));
+        (self.before, self.passes) = (self.documents.bytes(), (0, 0));
         Ok(bytes >= ROUND)
     }
 
     /// Runs one batch through the model and adds its activations to the tallies.
     fn batch(&mut self, batch: &[Arc<Piece>]) -> Result<(), BuildError> {
         let placed = self.reader.place(batch);
+        let n_layers = self.part.layers.len();
+        let done: Vec<u64> = (0..=n_layers).map(|layer| self.done_after(self.passes.0 + layer as u64)).collect();
+        let (monitor, total) = (self.monitor, self.total);
         let Part { task, course, layers, .. } = &mut self.part;
         // Of a batch that was stopped in its midst the first layers are there already.
         let there = course.layers;
@@ -287,11 +324,14 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
                 layers[layer].add(&placed, &activations, width, &keeping);
                 course.layers = layer + 1;
             }
+            // Who asked to stop is heard by the pass itself.
+            let _ = monitor.report(READING, done[layer + 1], total);
         };
         match self.reader.run(batch, add, self.monitor.cancel()) {
             Err(error) if error.is_cancelled() => return Err(self.stopped()),
             outcome => outcome?,
         }
+        self.passes.0 += n_layers as u64;
         let course = &mut self.part.course;
         (course.batches, course.layers) = (course.batches + 1, 0);
         course.tokens += batch.iter().map(|piece| self.reader.counted(piece)).sum::<u64>();
@@ -312,7 +352,7 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
 
     fn tell(&mut self, is_saved: bool) {
         let (Course { documents, tokens, .. }, seconds) = (&self.part.course, self.begun.elapsed().as_secs_f64());
-        let share = (self.documents.bytes() - self.skipped) as f64 / self.total.saturating_sub(self.skipped) as f64;
+        let share = (self.done() - self.skipped) as f64 / self.total.saturating_sub(self.skipped) as f64;
         let left = (self.total > 0 && share > 0.0).then(|| seconds * (1.0 - share).max(0.0) / share);
         (self.tell)(&Report {
             is_saved,

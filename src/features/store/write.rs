@@ -103,6 +103,14 @@ impl Writer {
     /// # Errors
     /// Fails where a file cannot be written.
     pub fn finish(self) -> Result<(), FormatError> {
+        self.finish_telling(|_| {})
+    }
+
+    /// Does the same, and hands the number of layers that are written to `told` after each.
+    ///
+    /// # Errors
+    /// Fails as [`Writer::finish`] does.
+    pub fn finish_telling(self, mut told: impl FnMut(usize)) -> Result<(), FormatError> {
         let Self { folder, manifest, spool, layers, .. } = self;
         let writing = |error: io::Error| FormatError::writing(&folder, error);
         let mut spool = BufReader::new(spool.into_inner().map_err(|error| writing(error.into_error()))?);
@@ -128,6 +136,7 @@ impl Writer {
                 Ok(())
             })?;
             index.push(LayerIndex { filename, offsets });
+            told(layer + 1);
         }
         write_summary(&folder.join(SUMMARY), &layers)?;
         write_atomically(&folder.join(MANIFEST), |out| {

@@ -10,7 +10,7 @@ pub(super) use gpt2::BY_OUTPUT as GPT2_BY_OUTPUT;
 
 use crate::model::config::Config;
 use crate::model::layout::Layout;
-use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms};
+use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms, RopeScaling};
 use crate::model::{ActivationKind, ModelError};
 use crate::untrusted::excerpt;
 use llama::Family;
@@ -83,6 +83,13 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
             "head_dim {}, of which {rotated} are rotated, is odd or zero; rotary positions need pairs",
             spec.head_dim
         )));
+    }
+    for rope in spec.layers.iter().filter_map(|layer| layer.rope.as_ref()) {
+        let RopeScaling::LongRope { short, long, .. } = &rope.scaling else { continue };
+        if let Some(other) = [short, long].into_iter().find(|factors| factors.len() != rotated / 2) {
+            let (found, pairs) = (other.len(), rotated / 2);
+            return Err(config.wrong(format!("its longrope has {found} factors for {pairs} rotated pairs of a head")));
+        }
     }
     Ok(spec)
 }

@@ -26,12 +26,12 @@ pub(super) fn read(config: &mut Config, names: Names) -> Result<ModelSpec, Model
     if rotated > 1.0 {
         return Err(config.wrong(format!("partial_rotary_factor is {rotated}, expected a share of each head")));
     }
-    // Told beside every kind of scaling, and used by those that are refused.
-    config.take("original_max_position_embeddings");
     // The reference knows no biases, whatever this says.
     config.take("attention_bias");
     let window = config.optional_size("sliding_window")?;
     let spec = like_llama(config, names, &LAYOUT)?;
+    // Told beside every kind of scaling, and used by LongRoPE.
+    config.take("original_max_position_embeddings");
     Ok(ModelSpec {
         rotary_dim: (spec.head_dim as f64 * rotated) as usize,
         layers: spec.layers.into_iter().map(|layer| LayerSpec { window, ..layer }).collect(),
