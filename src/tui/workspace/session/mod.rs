@@ -56,10 +56,13 @@ pub(in crate::tui) fn is_demos(document: &Document) -> bool {
     document.origin.model == demo::NAME && document.origin.prompt == demo::PROMPT
 }
 
-/// Returns the pins and supernodes that are shipped for the demo's question, at the thresholds of `edited`.
+/// Returns the pins, supernodes and labels that are shipped for the demo's question, at the thresholds of `edited`.
 fn curated(document: &Document, edited: Edited) -> Edited {
     match session::read_shipped(demo::SESSION, &document.graph) {
-        Ok(shipped) => Edited { pins: shipped.edited.pins, groups: shipped.edited.groups, ..edited },
+        Ok(shipped) => {
+            let Edited { pins, groups, labels, .. } = shipped.edited;
+            Edited { pins, groups, labels, ..edited }
+        }
         Err(why) => {
             tracing::warn!("the demo's session: {why}");
             edited
