@@ -33,7 +33,7 @@ pub struct CircuitArgs {
     groups: usize,
     /// How many features they may have in all
     #[arg(long, value_name = "N", default_value_t = CircuitOptions::default().features)]
-    features: usize,
+    members: usize,
     /// The id of the node to explain [default: the likeliest outputs]
     #[arg(long = "for", value_name = "NODE")]
     target: Option<String>,
@@ -108,7 +108,7 @@ impl CircuitArgs {
             ));
         }
         let target = self.target.as_deref().map(|name| node_named(document, name)).transpose()?;
-        let options = CircuitOptions { groups: self.groups, features: self.features, target };
+        let options = CircuitOptions { groups: self.groups, features: self.members, target };
         let circuit = propose_circuit(graph, &open.kept, &open.edited, &document.labels, options, monitor.cancel())?;
         let edited = circuit.edited(&open.edited);
         let drawn = supernodes(graph, &edited);

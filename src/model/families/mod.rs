@@ -19,7 +19,7 @@ use llama::Family;
 type Read = fn(&mut Config, Names) -> Result<ModelSpec, ModelError>;
 
 /// Classes of models, with their `model_type` and the function that reads their options.
-static FAMILIES: [(&str, &str, Read); 11] = [
+static FAMILIES: &[(&str, &str, Read)] = &[
     ("LlamaForCausalLM", "llama", |config, names| llama::read(config, names, Family::Llama)),
     ("MistralForCausalLM", "mistral", |config, names| llama::read(config, names, Family::Mistral)),
     ("Qwen2ForCausalLM", "qwen2", |config, names| llama::read(config, names, Family::Qwen2)),
@@ -65,7 +65,8 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
             ));
         }
         let found = found.map_or("no architecture".to_owned(), |name| format!("architecture {:?}", excerpt(&name)));
-        let known = FAMILIES.map(|(class, ..)| class).join(", ");
+        let known: Vec<&str> = FAMILIES.iter().map(|(class, ..)| *class).collect();
+        let known = known.join(", ");
         return Err(config.wrong(format!("names {found}; known: {known}")));
     };
     let mut spec = read(config, names)?;

@@ -27,6 +27,7 @@ pub const TASKS: [Task; 6] = [
         title: "Find",
         commands: &[
             ("paths", "paths"),
+            ("propose-circuit", "propose the circuit"),
             ("search", "search nodes"),
             ("go-to", "go to anything"),
             ("filter", "filter"),

@@ -99,7 +99,7 @@ commands! {
     "edit-name", Edit, Context::EDIT, ["n"], None, |s, _| ask_group_name(s), "Call this node's supernode something else";
     "edit-dissolve", Edit, Context::EDIT, ["d"], None, |s, _| dissolve(s), "Dissolve this node's supernode";
     "edit-proposals", Edit, Context::EDIT, ["p"], None, |s, _| open_proposals(s), "Propose supernodes of alike features";
-    "propose-circuit", Edit, Context::PANES, ["X"], Some("propose circuit"), |s, _| request_circuit(s), "Propose the circuit: named supernodes, pinned; undo takes it back";
+    "propose-circuit", Edit, Context::PANES, ["X"], Some("circuit"), |s, _| request_circuit(s), "Propose the circuit: named supernodes, pinned";
     "edit-label", Edit, Context::EDIT, ["l"], None, |s, _| ask_label(s), "Label this feature, at every position, or this node";
     "edit-notes", Edit, Context::EDIT, ["t"], None, |s, _| open_notes(s), "Write notes on the graph";
     "choose-none", Edit, Context::EDIT, ["v"], None, |s, _| choose_none(s), "Let go of all chosen nodes";

@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Commands that work in every pane, in order of use. The last ones are shown at any width: they lead to all others.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "jump",
     "follow",
     "intervene",
@@ -20,6 +20,7 @@ const ORDER: [&str; 26] = [
     "export",
     "search",
     "filter",
+    "propose-circuit",
     "pin",
     "prompt",
     "tour",
