@@ -320,7 +320,7 @@ fn nothing_is_written_while_nothing_happens() {
     // The graph is there before all of its rows are.
     session.until("the end of the trace", |screen| !screen.contents().contains("stops"));
     session.press("1");
-    session.until_shows("automatic");
+    session.until_shows("Texas L0");
     session.until_shows("Top activations");
     thread::sleep(Duration::from_millis(200));
     let before = session.raw();
@@ -515,7 +515,7 @@ fn two_cities_are_compared_and_merged() {
     });
     session.press("m");
     session.until_shows("Dallas is / fact");
-    session.until_shows("only in B");
+    session.until_shows("B Sacramento");
     session.press("q");
     assert!(session.wait().success());
 }

@@ -167,8 +167,8 @@ fn a_key_without_a_command_says_so_once() {
     desk.press("Ctrl-x").expect("Ctrl-x does nothing here");
     desk.press("Ctrl-x");
     assert!(!desk.shows("does nothing here"));
-    desk.press("X").expect("X does nothing here");
-    desk.press("e X").expect("e X does nothing here");
+    desk.press("Z").expect("Z does nothing here");
+    desk.press("e Z").expect("e Z does nothing here");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn the_demo_opens_with_named_pins_until_they_are_changed() {
     for name in names(&desk) {
         desk.expect(&format!("[{name} ×"));
     }
-    desk.expect("says Austin, through Texas").expect(&format!("asked \"{}\"", demo::PROMPT));
+    desk.expect("says Austin, through Dallas, Texas").expect(&format!("asked \"{}\"", demo::PROMPT));
     assert!(!desk.state.screen.windows.zoomed);
     drop(desk);
     assert!(std::fs::read_dir(data.path()).unwrap().next().is_none(), "what was only looked at is not saved");
@@ -162,10 +162,10 @@ fn what_the_graph_does_not_hold_is_left_out() {
     let data = tempfile::tempdir().unwrap();
     let desk = remembering(data.path(), demo::PROMPT);
     let mut session: serde_json::Value = serde_json::from_str(demo::SESSION).unwrap();
-    session["groups"][0]["members"][0]["feature"] = 380.into();
-    session["groups"][1]["members"] = serde_json::json!([]);
+    session["groups"][1]["members"][0]["feature"] = 380.into();
+    session["groups"][2]["members"] = serde_json::json!([]);
     let read = read_shipped(&session.to_string(), &circuit(&desk).traced.document.graph).unwrap();
     assert_eq!(read.edited.groups.len(), circuit(&desk).edits.now().groups.len() - 1);
-    assert!(read.edited.groups[0].members.len() < circuit(&desk).edits.now().groups[0].members.len());
+    assert!(read.edited.groups[1].members.len() < circuit(&desk).edits.now().groups[1].members.len());
     assert!(read_shipped("{}", &circuit(&desk).traced.document.graph).is_err());
 }

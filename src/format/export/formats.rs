@@ -20,8 +20,8 @@ static FORMATS: &[&Spec] = &[
     &markdown::FORMAT,
     &csv::NODES,
     &csv::EDGES,
-    &interventions::FORMAT,
     &dense::FORMAT,
+    &interventions::FORMAT,
 ];
 
 /// What a format says of itself.
