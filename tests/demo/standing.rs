@@ -5,7 +5,10 @@ use crate::corpus::{Question, city_pairs, held_out_questions};
 use crate::selectivity::Selectivity;
 use crate::{answer, capture, engine, question, swap, to, trace};
 use circuitscope::attribution::{Capture, Engine};
-use circuitscope::graph::{AttributionGraph, FeatureAt, Kept, Thresholds, paths, prune};
+use circuitscope::graph::{
+    AttributionGraph, CircuitOptions, Edited, FeatureAt, Kept, Labels, ProposedGroup, Thresholds, paths,
+    propose_circuit, prune,
+};
 use circuitscope::ids::NodeId;
 use circuitscope::intervention::Change;
 use circuitscope::job::Cancel;
@@ -78,4 +81,41 @@ fn features_of_a_place_decide_all_held_out_questions() {
     let traded = city_pairs().into_iter().filter(|(from, into)| of(*from).trades_for(&engine, of(*into))).count();
     println!("{graphs} graphs of 28, {toppled} toppled without, {traded} traded of 40");
     assert!(graphs >= 27 && toppled >= 25 && traded >= 33, "{graphs} graphs, {toppled} toppled, {traded} traded");
+}
+
+#[test]
+fn a_proposed_circuit_has_the_state_in_a_box_that_decides() {
+    let engine = engine();
+    let questions = held_out_questions();
+    let n_questions = questions.len();
+    let (mut whole, mut decides) = (0, 0);
+    for question in questions {
+        let standing = Standing::find(&engine, question);
+        let graph = AttributionGraph::from_trace(&trace(&engine, standing.question.text())).unwrap();
+        let kept = prune(&graph, Thresholds::default());
+        let circuit = propose_circuit(
+            &graph,
+            &kept,
+            &Edited::default(),
+            &Labels::new(),
+            CircuitOptions::default(),
+            &Cancel::default(),
+        )
+        .unwrap();
+        let features =
+            |group: &ProposedGroup| group.members.iter().filter_map(|id| graph.node(*id).feature()).collect();
+        let stands = |at: &FeatureAt| standing.features.iter().any(|(found, _)| found == at);
+        let state = circuit.groups.iter().find_map(|group| {
+            let members: Vec<FeatureAt> = features(group);
+            (2 * members.iter().filter(|at| stands(at)).count() > members.len()).then_some(members)
+        });
+        let reads = |word: &str| circuit.tokens.iter().any(|id| graph.token_text(*id).trim() == word);
+        let says = circuit.outputs.iter().any(|id| graph.token_text(*id).trim() == standing.question.capital);
+        let has_all = state.is_some() && reads("capital") && reads(standing.question.city) && says;
+        whole += usize::from(has_all);
+        let gone: Vec<Change> = state.iter().flatten().map(|at| to(*at, 0.0)).collect();
+        decides += usize::from(has_all && answer(&engine, &standing.base, &gone).0 != standing.question.capital);
+    }
+    println!("of {n_questions}: {whole} circuits have all boxes, in {decides} the state's decides");
+    assert!(whole >= 24 && decides >= 24, "{whole} circuits have all boxes, in {decides} the state's decides");
 }
