@@ -35,7 +35,7 @@ macro_rules! topic {
 }
 
 /// All pages, in the order of a first reading.
-pub const TOPICS: [Topic; 17] = [
+pub const TOPICS: [Topic; 18] = [
     topic!("walking", ["screen", "open", "start"], "walk a circuit on the screen, and what the screen says"),
     topic!("keys", [], "every key"),
     topic!("filters", ["filter"], "see only what matters of a graph"),
