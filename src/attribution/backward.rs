@@ -73,7 +73,7 @@ impl Flow<'_> {
     }
 }
 
-impl Replacement<'_> {
+impl Replacement {
     /// Returns the number of columns of a row, which is that of sources.
     pub fn n_columns(&self) -> usize {
         self.sources.n_columns()
@@ -450,7 +450,7 @@ mod tests {
             Replacement::new(&engine.model, &engine.transcoder, capture, held, &monitor).unwrap()
         });
         let width = held.n_columns();
-        let rows = |frozen: &Replacement<'_>, targets: &[TargetRow]| {
+        let rows = |frozen: &Replacement, targets: &[TargetRow]| {
             let mut values = vec![0.0; targets.len() * width];
             let (constants, _) = frozen.rows(targets, &mut values, monitor.cancel()).unwrap();
             (values, constants)

@@ -1,5 +1,6 @@
 //! Forward pass of the real model that keeps everything the local replacement model freezes.
 
+use crate::attribution::replacement::bytes_of;
 use crate::attribution::{TraceError, sizes};
 use crate::graph::{FeatureAt, Site, Sources};
 use crate::ids::{FeatureId, Layer, Position};
@@ -108,6 +109,16 @@ impl Capture {
     /// Returns the number of tokens, `P`.
     pub fn n_positions(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Returns the bytes of its tensors.
+    pub fn bytes(&self) -> u64 {
+        let of_layer = |layer: &CapturedLayer| {
+            let tensors = [&layer.pattern, &layer.feature_input, &layer.feature_output];
+            tensors.map(bytes_of).iter().sum::<u64>() + size_of_val(&*layer.active) as u64
+        };
+        let streams = self.streams.iter().chain([&self.final_output]).map(bytes_of);
+        streams.sum::<u64>() + self.layers.iter().map(of_layer).sum::<u64>()
     }
 
     /// Returns the sources of direct effects: the active features, the errors of all MLPs, the tokens.

@@ -110,10 +110,10 @@ impl Probe<'_> {
                 edges.iter().map(part).collect()
             };
             let written = some.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
-            let written = self.frozen.written(&written, monitor.cancel())?;
+            let written = self.run.replacement.written(&written, monitor.cancel())?;
             let splits = parallel::map(some.len(), |at| {
                 let (target, _) = self.target(Asked::of_node(graph, some[at].0)?, monitor)?;
-                self.frozen.split_written(&target, &written, at, monitor.cancel())
+                self.run.replacement.split_written(&target, &written, at, monitor.cancel())
             })?;
             for part in splits.iter().flat_map(|split| &split.heads) {
                 let [first, last] = &mut sums[part.head.layer.index() * n_heads + part.head.head as usize];

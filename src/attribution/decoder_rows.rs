@@ -59,6 +59,15 @@ impl DecoderRows {
         features.chain(self.error).map(Some).chain([None]).collect()
     }
 
+    /// Returns the bytes of the rows in memory.
+    pub fn bytes(&self) -> u64 {
+        let numbers = match &self.rows {
+            Rows::Held(rows) => rows.elem_count(),
+            Rows::OnDisk(rest) => rest.len(),
+        };
+        (numbers * size_of::<f32>()) as u64
+    }
+
     /// Returns true where the features' rows are in memory.
     pub fn is_held(&self) -> bool {
         matches!(self.rows, Rows::Held(_))
@@ -124,8 +133,8 @@ fn runs(rows: &[Vec<f32>], d: usize, device: &Device) -> Result<Vec<Run>, TraceE
 
 /// Active features and their decoders.
 #[derive(Debug)]
-pub(super) struct Decoders<'a> {
-    pub transcoder: &'a Transcoder,
+pub(super) struct Decoders {
+    transcoder: Transcoder,
     /// Active features by layer; in a layer by position, then feature.
     pub active: Vec<Vec<Active>>,
     sources: Arc<Sources>,
@@ -160,9 +169,9 @@ pub(super) struct WrittenLayer {
     pub first: Vec<f32>,
 }
 
-impl<'a> Decoders<'a> {
+impl Decoders {
     pub fn new(
-        transcoder: &'a Transcoder,
+        transcoder: Transcoder,
         active: Vec<Vec<Active>>,
         sources: Arc<Sources>,
         zeroed: usize,

@@ -99,7 +99,7 @@ impl Found {
 
 /// Group at the layer that its backward pass has reached.
 struct Flow<'a> {
-    frozen: &'a Replacement<'a>,
+    frozen: &'a Replacement,
     targets: &'a [TargetRow],
     group: &'a Group,
     /// Number of members that have joined.
@@ -124,7 +124,7 @@ struct Pending<'a> {
     has_effects: bool,
 }
 
-impl Replacement<'_> {
+impl Replacement {
     /// Adds the direct effects on `targets` to `block`, except for those at position 0.
     ///
     /// # Errors
@@ -233,7 +233,7 @@ impl Replacement<'_> {
 }
 
 impl<'a> Flow<'a> {
-    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group, reads: Reads) -> Self {
+    fn new(frozen: &'a Replacement, targets: &'a [TargetRow], group: &'a Group, reads: Reads) -> Self {
         Self {
             frozen,
             targets,

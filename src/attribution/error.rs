@@ -63,6 +63,17 @@ pub enum TraceError {
         /// Allowed memory, in bytes.
         limit: u64,
     },
+    /// The parts of an attention score do not fit into memory.
+    #[error(
+        "splitting an attention score needs at least {}; free some or shorten the prompt",
+        apart(*needed, "of memory", *limit, "may be held")
+    )]
+    ScoreMemory {
+        /// Least that the process would hold, in bytes.
+        needed: u64,
+        /// Allowed memory, in bytes.
+        limit: u64,
+    },
     /// The trace does not fit into the memory of the device.
     #[error(
         "the trace needs at least {}; free some, shorten the prompt, or use --dtype bf16 or --device cpu",

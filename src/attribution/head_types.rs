@@ -87,9 +87,9 @@ impl Probe<'_> {
     /// Fails where there is no such head.
     pub fn head_types(&self, head: Head) -> Result<Vec<HeadType>, TraceError> {
         self.check_head(head)?;
-        let pattern = self.capture.layers[head.layer.index()].pattern.get(head.head as usize)?;
+        let pattern = self.run.capture.layers[head.layer.index()].pattern.get(head.head as usize)?;
         let pattern: Vec<f32> = pattern.flatten_all()?.to_vec1()?;
-        let mut types = head_scores(&pattern, &self.capture.ids);
+        let mut types = head_scores(&pattern, &self.run.capture.ids);
         types.retain(|it| it.attention >= NAMED);
         types.sort_by(|a, b| b.attention.total_cmp(&a.attention));
         Ok(types)

@@ -20,7 +20,7 @@ struct Below {
     of_stays: Tensor,
 }
 
-impl Replacement<'_> {
+impl Replacement {
     /// Splits the edge from the source in `column` to `target` by heads.
     ///
     /// # Errors

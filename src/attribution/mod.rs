@@ -40,7 +40,7 @@ pub use error::TraceError;
 pub(crate) use error::apart;
 pub use head_types::{HeadKind, HeadType, head_scores};
 pub use plan::{DeviceMemory, Limits, Plan};
-pub use probe::{Asked, Inactive, Probe, ProbeRow, source_of};
+pub use probe::{Asked, FrozenRun, Inactive, Probe, ProbeRow, source_of};
 pub(crate) use qk::FrozenHead;
 pub use qk::{Against, Look, QkAttribution, QkListed, QkPair, QkQuestion, QkSide, QkSource, Softcap};
 pub use replacement::Replacement;

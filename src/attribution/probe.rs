@@ -7,6 +7,7 @@ use crate::graph::{AttributionGraph, EdgeParts, FeatureAt, Source, Sources, Toke
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::Monitor;
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// Target of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +75,42 @@ impl Inactive {
     }
 }
 
+/// Run of a model on a prompt, and the local replacement model frozen at it.
+#[derive(Debug)]
+pub struct FrozenRun {
+    pub(super) capture: Capture,
+    pub(super) replacement: Replacement,
+    readers: Readers,
+}
+
+impl FrozenRun {
+    /// Freezes the model at `capture`, a run of it. Decoders are read as they are needed.
+    ///
+    /// # Errors
+    /// Fails where weights cannot be read, or the work was stopped.
+    pub fn new(engine: &Engine, capture: Capture, monitor: &Monitor) -> Result<Self, TraceError> {
+        let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
+        // Tensors are shared, not copied.
+        let replacement = Replacement::new(&engine.model, &engine.transcoder, capture.clone(), false, monitor)?;
+        Ok(Self { capture, replacement, readers })
+    }
+
+    /// Returns the run.
+    pub fn capture(&self) -> &Capture {
+        &self.capture
+    }
+
+    /// Returns the bytes of the run and of what is frozen.
+    pub fn bytes(&self) -> u64 {
+        self.capture.bytes() + self.replacement.bytes()
+    }
+}
+
 /// Local replacement model of a prompt.
 #[derive(Debug)]
 pub struct Probe<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) capture: Capture,
-    pub(super) frozen: Replacement<'a>,
-    readers: Readers,
+    pub(super) run: Arc<FrozenRun>,
 }
 
 impl<'a> Probe<'a> {
@@ -97,15 +127,17 @@ impl<'a> Probe<'a> {
     /// # Errors
     /// Fails as [`Probe::new`] does.
     pub fn of(engine: &'a Engine, capture: Capture, monitor: &Monitor) -> Result<Self, TraceError> {
-        let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
-        // Tensors are shared, not copied.
-        let frozen = Replacement::new(&engine.model, &engine.transcoder, capture.clone(), false, monitor)?;
-        Ok(Self { engine, capture, frozen, readers })
+        Ok(Self::frozen(engine, Arc::new(FrozenRun::new(engine, capture, monitor)?)))
+    }
+
+    /// Asks the model of `engine` frozen at `run`, a run of it.
+    pub fn frozen(engine: &'a Engine, run: Arc<FrozenRun>) -> Self {
+        Self { engine, run }
     }
 
     /// Returns the sources by column of a row.
     pub fn sources(&self) -> &Sources {
-        &self.frozen.sources
+        &self.run.replacement.sources
     }
 
     /// Returns the active features, ascending: the first columns of a row.
@@ -120,12 +152,12 @@ impl<'a> Probe<'a> {
 
     /// Returns the number of leading positions at which no feature counts as active.
     pub fn zeroed(&self) -> usize {
-        self.capture.zeroed
+        self.run.capture.zeroed
     }
 
     /// Returns the run at which the model is frozen.
     pub(crate) fn capture(&self) -> &Capture {
-        &self.capture
+        &self.run.capture
     }
 
     /// Returns the part of the residual stream in front of a layer that comes from a source, `[P, d]`.
@@ -133,7 +165,7 @@ impl<'a> Probe<'a> {
     /// # Errors
     /// Fails where there is no such source, decoders cannot be read, or the work was stopped.
     pub(crate) fn carried(&self, source: Source, layer: usize, monitor: &Monitor) -> Result<Tensor, TraceError> {
-        self.frozen.carried(self.column_of(source)?, layer, monitor.cancel())
+        self.run.replacement.carried(self.column_of(source)?, layer, monitor.cancel())
     }
 
     pub(super) fn column_of(&self, source: Source) -> Result<usize, TraceError> {
@@ -150,7 +182,7 @@ impl<'a> Probe<'a> {
     pub fn row(&self, asked: Asked, monitor: &Monitor) -> Result<ProbeRow, TraceError> {
         let (target, value) = self.target(asked, monitor)?;
         let mut effects = vec![0.0; self.n_columns()];
-        let (constants, _) = self.frozen.rows(&[target], &mut effects, monitor.cancel())?;
+        let (constants, _) = self.run.replacement.rows(&[target], &mut effects, monitor.cancel())?;
         Ok(ProbeRow { value, constant: constants[0], effects })
     }
 
@@ -181,13 +213,13 @@ impl<'a> Probe<'a> {
     pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<EdgeParts, TraceError> {
         let column = self.column_of(source)?;
         let (target, _) = self.target(asked, monitor)?;
-        self.frozen.split(&target, column, monitor.cancel())
+        self.run.replacement.split(&target, column, monitor.cancel())
     }
 
     pub(super) fn target(&self, asked: Asked, monitor: &Monitor) -> Result<(TargetRow, f32), TraceError> {
         let model = &self.engine.model;
         match asked {
-            Asked::Feature(at) => self.readers.feature(&self.engine.transcoder, &self.capture, at),
+            Asked::Feature(at) => self.run.readers.feature(&self.engine.transcoder, &self.run.capture, at),
             Asked::Logit(id) => {
                 if id as usize >= model.spec.vocab_size {
                     let what = format!("the vocabulary has {} tokens", model.spec.vocab_size);
@@ -195,10 +227,10 @@ impl<'a> Probe<'a> {
                 }
                 let mean = model.mean_unembedding(monitor.cancel())?;
                 let vector: Vec<f32> = model.unembedding(id)?.iter().zip(mean).map(|(w, m)| w - m).collect();
-                let position = self.capture.n_positions() - 1;
-                let value = dot(&vector, &self.capture.final_output, position)?;
-                let (read, constant) = self.readers.last.pull_back(vector, position);
-                Ok((TargetRow::output(self.capture.layers.len(), position, read, constant), value))
+                let position = self.run.capture.n_positions() - 1;
+                let value = dot(&vector, &self.run.capture.final_output, position)?;
+                let (read, constant) = self.run.readers.last.pull_back(vector, position);
+                Ok((TargetRow::output(self.run.capture.layers.len(), position, read, constant), value))
             }
         }
     }
@@ -210,7 +242,7 @@ impl<'a> Probe<'a> {
     pub fn margin(&self, at: FeatureAt, monitor: &Monitor) -> Result<(Inactive, bool), TraceError> {
         let (_, pre_activation) = self.target(Asked::Feature(at), monitor)?;
         let layer = at.layer().index();
-        let input = self.capture.layers[layer].feature_input.narrow(0, at.position.index(), 1)?;
+        let input = self.run.capture.layers[layer].feature_input.narrow(0, at.position.index(), 1)?;
         let margin = self.margins(layer, &input, monitor)?.1[at.feature.index()];
         Ok((Inactive { at, pre_activation, margin }, self.active().binary_search(&at).is_ok()))
     }
@@ -235,15 +267,15 @@ impl<'a> Probe<'a> {
         monitor: &Monitor,
     ) -> Result<Vec<Inactive>, TraceError> {
         let mut found: Vec<Inactive> = Vec::new();
-        let n_layers = self.capture.layers.len();
-        for (layer, captured) in self.capture.layers.iter().enumerate() {
+        let n_layers = self.run.capture.layers.len();
+        for (layer, captured) in self.run.capture.layers.iter().enumerate() {
             monitor.report("margins", layer as u64, n_layers as u64)?;
             let width = self.engine.transcoder.n_features(layer);
             let (pre_activations, margins) = self.margins(layer, &captured.feature_input, monitor)?;
             for (at, (pre_activation, margin)) in pre_activations.into_iter().zip(margins).enumerate() {
                 let (position, feature) = (Position::from(at / width), FeatureId::from(at % width));
                 let at = FeatureAt::mlp(Layer::from(layer), position, feature);
-                let is_candidate = position.index() >= self.capture.zeroed && wanted(at);
+                let is_candidate = position.index() >= self.run.capture.zeroed && wanted(at);
                 if is_candidate && self.active().binary_search(&at).is_err() {
                     found.push(Inactive { at, pre_activation, margin });
                 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 /// Frozen weights that the backward pass multiplies with.
 #[derive(Debug)]
-pub struct Replacement<'a> {
+pub struct Replacement {
     pub(super) device: Device,
     /// Precision of products with the model's weights.
     pub(super) precision: Precision,
@@ -23,7 +23,7 @@ pub struct Replacement<'a> {
     pub(super) n_positions: usize,
     /// Sources by column of a row.
     pub(super) sources: Arc<Sources>,
-    pub(super) decoders: Decoders<'a>,
+    pub(super) decoders: Decoders,
     pub(super) n_heads: usize,
     pub(super) n_kv_heads: usize,
     /// True where MLPs read the stream in front of the layer, so that their input passes none of its attention.
@@ -92,7 +92,7 @@ pub(super) struct FrozenSkip {
     pub divisor: Option<Tensor>,
 }
 
-impl<'a> Replacement<'a> {
+impl Replacement {
     /// Freezes `model` and `transcoder` at `capture`, which is released layer by layer. `held` keeps the decoder rows
     /// of active features in memory; else they are read again at each use.
     ///
@@ -100,7 +100,7 @@ impl<'a> Replacement<'a> {
     /// Fails where weights cannot be read, or the work was stopped.
     pub fn new(
         model: &Transformer,
-        transcoder: &'a Transcoder,
+        transcoder: &Transcoder,
         capture: Capture,
         held: bool,
         monitor: &Monitor,
@@ -114,7 +114,14 @@ impl<'a> Replacement<'a> {
             precision: model.precision(),
             d_model: model.spec.d_model,
             n_positions,
-            decoders: Decoders::new(transcoder, active, Arc::clone(&sources), zeroed, held, model.device().clone()),
+            decoders: Decoders::new(
+                transcoder.clone(),
+                active,
+                Arc::clone(&sources),
+                zeroed,
+                held,
+                model.device().clone(),
+            ),
             sources,
             n_heads: model.spec.n_heads,
             n_kv_heads: model.spec.n_kv_heads,
@@ -164,6 +171,17 @@ impl<'a> Replacement<'a> {
         Ok(frozen)
     }
 
+    /// Returns the bytes of what is frozen, decoder rows that are held included.
+    pub fn bytes(&self) -> u64 {
+        let of_layer = |layer: &FrozenLayer| {
+            let skip = layer.skip.iter().map(|skip| &skip.weight);
+            let tensors = [&layer.output, &layer.value, &layer.pattern, &layer.from_first].into_iter().chain(skip);
+            let writes = layer.writes.iter().flatten().map(DecoderRows::bytes);
+            tensors.map(bytes_of).sum::<u64>() + writes.sum::<u64>()
+        };
+        bytes_of(&self.embeddings) + self.layers.iter().map(of_layer).sum::<u64>()
+    }
+
     /// Folds a layer's attention and carries position 0's `stream` `[2, d]` through it, up to the MLP.
     fn freeze_attention(
         &self,
@@ -204,6 +222,11 @@ impl<'a> Replacement<'a> {
         let (output, value) = (self.precision.weight(&output)?, self.precision.weight(&value)?);
         Ok(FrozenAttention { output, value, pattern: divided.contiguous()?, from_first, mid })
     }
+}
+
+/// Returns the bytes of a tensor's numbers.
+pub(super) fn bytes_of(tensor: &Tensor) -> u64 {
+    (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64
 }
 
 /// Returns the constant that attention adds at every position: the norm's bias through W_V, b_V, both through W_O, and

@@ -67,7 +67,7 @@ pub fn trace(
 #[derive(Debug)]
 pub struct Tracing<'a> {
     encoders: EncoderRows<'a>,
-    frozen: Replacement<'a>,
+    frozen: Replacement,
     readers: Readers,
     /// Read vector and value of each output.
     outputs: Vec<(TargetRow, f32)>,

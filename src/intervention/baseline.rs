@@ -32,7 +32,14 @@ impl Baseline {
     /// # Errors
     /// Fails where weights cannot be read, a value leaves the range of f32, or the work was stopped.
     pub fn run(engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, InterventionError> {
-        let capture = engine.capture_tokens(tokens, monitor)?;
+        Self::of(engine, engine.capture_tokens(tokens, monitor)?, monitor)
+    }
+
+    /// Completes `capture`, a run of the model.
+    ///
+    /// # Errors
+    /// Fails where weights cannot be read, or the work was stopped.
+    pub fn of(engine: &Engine, capture: Capture, monitor: &Monitor) -> Result<Self, InterventionError> {
         let last = capture.final_output.narrow(0, capture.n_positions() - 1, 1)?;
         let logits = engine.model.logits(&last, monitor.cancel())?.swap_remove(0);
         Ok(Self { capture, logits })

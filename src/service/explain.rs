@@ -69,8 +69,7 @@ impl CachedBaseline {
     /// # Errors
     /// Fails where a prompt cannot be read, there is no such feature, or the work was stopped.
     pub fn explain(&self, engine: &Engine, request: &ExplainRequest, monitor: &Monitor) -> Result<ExplainReply> {
-        let base = self.baseline(engine, &request.tokens, monitor)?;
-        let probe = Probe::of(engine, base.capture.clone(), monitor)?;
+        let probe = self.probe(engine, &request.tokens, monitor)?;
         let listed = match &request.search {
             None => None,
             Some(Search { position, fires_in }) => {

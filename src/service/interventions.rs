@@ -1,6 +1,6 @@
 //! Interventions on a prompt's run: requests and replies.
 
-use crate::attribution::Engine;
+use crate::attribution::{Capture, Engine, FrozenRun, Probe};
 use crate::graph::{AttributionGraph, FeatureAt, Intervention, Interventions, Token};
 use crate::ids::Position;
 use crate::intervention::{Baseline, Effects, Generation, Next, Sampling, Sweep, generate};
@@ -149,9 +149,40 @@ impl Measured {
     }
 }
 
-/// Baseline run of the last prompt, which every experiment on it needs.
+/// Runs of the last prompt, which every experiment on it needs.
 #[derive(Debug, Default)]
-pub struct CachedBaseline(Mutex<Option<Arc<Baseline>>>);
+pub struct CachedBaseline {
+    base: Kept<Baseline>,
+    frozen: Kept<FrozenRun>,
+}
+
+/// Value that is kept until another takes its place.
+#[derive(Debug)]
+struct Kept<T>(Mutex<Option<Arc<T>>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Kept<T> {
+    /// Returns the value, where it is one that is wanted.
+    fn get(&self, is_wanted: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        kept.filter(|kept| is_wanted(kept))
+    }
+
+    /// Keeps another value, or none.
+    fn set(&self, value: Option<Arc<T>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+}
+
+/// Returns true for a run of these tokens.
+fn is_run_of(capture: &Capture, tokens: &[Token]) -> bool {
+    capture.ids.iter().eq(tokens.iter().map(|token| &token.id))
+}
 
 impl CachedBaseline {
     /// Returns the run of `tokens`, running the model where the last one was of another prompt.
@@ -159,14 +190,43 @@ impl CachedBaseline {
     /// # Errors
     /// Fails where the model cannot be run, or the work was stopped.
     pub fn baseline(&self, engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Arc<Baseline>> {
-        let is_of = |base: &Baseline| base.capture.ids.iter().eq(tokens.iter().map(|token| &token.id));
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(base) = kept.filter(|base| is_of(base)) {
+        if let Some(base) = self.base.get(|base| is_run_of(&base.capture, tokens)) {
             return Ok(base);
         }
-        let base = Arc::new(Baseline::run(engine, tokens, monitor)?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&base));
+        let base = match self.frozen.get(|run| is_run_of(run.capture(), tokens)) {
+            Some(run) => Baseline::of(engine, run.capture().clone(), monitor)?,
+            None => Baseline::run(engine, tokens, monitor)?,
+        };
+        let base = Arc::new(base);
+        self.base.set(Some(Arc::clone(&base)));
         Ok(base)
+    }
+
+    /// Returns the model frozen at its run of `tokens`, freezing it where the last one was of another prompt. It is kept
+    /// where as much memory again may be taken.
+    ///
+    /// # Errors
+    /// Fails where the model cannot be run, or the work was stopped.
+    pub(super) fn probe<'a>(&self, engine: &'a Engine, tokens: &[Token], monitor: &Monitor) -> Result<Probe<'a>> {
+        let run = match self.frozen.get(|run| is_run_of(run.capture(), tokens)) {
+            Some(run) => run,
+            None => {
+                self.let_go();
+                let capture = match self.base.get(|base| is_run_of(&base.capture, tokens)) {
+                    Some(base) => base.capture.clone(),
+                    None => engine.capture_tokens(tokens, monitor)?,
+                };
+                Arc::new(FrozenRun::new(engine, capture, monitor)?)
+            }
+        };
+        let has_room = run.bytes() <= engine.limits.room();
+        self.frozen.set(has_room.then(|| Arc::clone(&run)));
+        Ok(Probe::frozen(engine, run))
+    }
+
+    /// Lets go of the frozen model, so that other work has its memory.
+    pub fn let_go(&self) {
+        self.frozen.set(None);
     }
 
     /// Measures the effects of interventions.
@@ -194,6 +254,10 @@ impl CachedBaseline {
         monitor: &Monitor,
     ) -> Result<Answer> {
         monitor.report("running the model", 0, 0)?;
+        if let Question::Heads { source, target } = question {
+            let probe = self.probe_of(engine, graph, monitor)?;
+            return Ok(Answer::Heads(verify::heads(&probe, graph, (*source, *target), monitor)?));
+        }
         let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
         let base = self.baseline(engine, &engine.tokens(&ids)?, monitor)?;
         Ok(verify::answer(engine, graph, &base.capture, question, told, monitor)?)
@@ -250,4 +314,32 @@ pub fn continued(tokenizer: &Tokenizer, prompt: &[u32], ids: &[u32]) -> String {
     let before = tokenizer.joined(prompt).len();
     let whole = tokenizer.joined(&[prompt, ids].concat());
     whole.get(before..).map_or_else(|| tokenizer.joined(ids), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo;
+    use candle_core::Device;
+
+    #[test]
+    fn a_prompt_is_frozen_once_where_there_is_room() {
+        let (model, transcoder) = demo::sources();
+        let mut engine = Engine::open(&model, &transcoder, &Device::Cpu).unwrap();
+        let (cache, monitor) = (CachedBaseline::default(), Monitor::default());
+        let [first, second] = [demo::PROMPT, demo::OTHER_PROMPT].map(|prompt| engine.read(prompt).unwrap());
+        let run = |engine: &Engine, tokens: &[Token]| {
+            cache.probe(engine, tokens, &monitor).unwrap();
+            cache.frozen.get(|_| true)
+        };
+        let frozen = run(&engine, &first).unwrap();
+        assert!(frozen.bytes() > frozen.capture().bytes() && Arc::ptr_eq(&frozen, &run(&engine, &first).unwrap()));
+        // The run that interventions start from is the same one.
+        let base = cache.baseline(&engine, &first, &monitor).unwrap();
+        assert_eq!(base.logits, Baseline::run(&engine, &first, &monitor).unwrap().logits);
+        let other = run(&engine, &second).unwrap();
+        assert!(is_run_of(other.capture(), &second));
+        engine.limits.memory = Some(1);
+        assert!(run(&engine, &second).is_none() && run(&engine, &first).is_none());
+    }
 }

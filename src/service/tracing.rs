@@ -212,6 +212,7 @@ impl Tracer for LocalTracer {
     }
 
     fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document> {
+        self.base.let_go();
         let options = self.options(prompt, TargetChoice::likeliest(&self.settings));
         let tracing = self.engine.begin(self.engine.read(prompt)?, &options, |_| {}, monitor)?;
         grow(tracing, Vec::new(), grown, monitor)
@@ -224,6 +225,7 @@ impl Tracer for LocalTracer {
         grown: &mut dyn FnMut(Document),
         monitor: &Monitor,
     ) -> Result<Document> {
+        self.base.let_go();
         let had = from.visit_order().collect();
         let tracing = self.engine.resume(from.clone(), max_feature_nodes, |_| {}, monitor)?;
         grow(tracing, had, grown, monitor)
@@ -265,6 +267,7 @@ impl Tracer for LocalTracer {
         grown: &mut dyn FnMut(Document),
         monitor: &Monitor,
     ) -> Result<Document> {
+        self.base.let_go();
         let options = self.options(prompt, TargetChoice::Given(vec![Request::Feature(at)]));
         let tracing = self.engine.begin(tokens.to_vec(), &options, |_| {}, monitor)?;
         grow(tracing, Vec::new(), grown, monitor)

@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Number of positions up to which a product with an encoder is left to the CPU.
@@ -67,8 +68,8 @@ pub struct Encoded {
     pub n_features: usize,
 }
 
-/// Transcoder set for a model of `L` layers and width `d`; `F` features a layer.
-#[derive(Debug)]
+/// Transcoder set for a model of `L` layers and width `d`; `F` features a layer. Clones share its files.
+#[derive(Clone, Debug)]
 pub struct Transcoder {
     /// Contents of its `config.yaml`.
     pub config: TranscoderConfig,
@@ -77,7 +78,7 @@ pub struct Transcoder {
     source: FileSource,
     d_model: usize,
     n_layers: usize,
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
 }
 
 #[derive(Debug)]
@@ -156,7 +157,7 @@ impl Transcoder {
         for files in files {
             let activation = set.read_activation(&files)?;
             let has_skip = files.encoder.get(&files.names.skip).is_some();
-            set.layers.push(Layer { files, activation, has_skip });
+            set.layers.push(Arc::new(Layer { files, activation, has_skip }));
             set.check(set.layers.len() - 1)?;
         }
         Ok(set)
@@ -230,7 +231,7 @@ impl Transcoder {
 
     /// Returns the bytes that compressed weights will take once they are unpacked.
     pub fn to_unpack(&self) -> u64 {
-        let of_layer = |layer: &Layer| {
+        let of_layer = |layer: &Arc<Layer>| {
             layer.files.encoder.to_unpack() + layer.files.decoder.as_ref().map_or(0, Weights::to_unpack)
         };
         self.layers.iter().map(of_layer).sum()
@@ -479,7 +480,7 @@ impl Transcoder {
     /// # Errors
     /// Fails where a number is not finite.
     pub fn skip(&self, layer: usize, device: &Device) -> Result<Option<Tensor>, TranscoderError> {
-        let Layer { files, has_skip, .. } = &self.layers[layer];
+        let Layer { files, has_skip, .. } = &*self.layers[layer];
         if !has_skip {
             return Ok(None);
         }

@@ -40,5 +40,5 @@ pub use error::VerifyError;
 pub use faithfulness::{Effect, Faithfulness, FeatureEffect, Predictor};
 pub use pairs::{EdgeCheck, OutputChange, PREDICTED, Pair, Pairs, UNIT, predicted};
 pub use perturbation::{Perturbations, Reach};
-pub use question::{Answer, EdgeAnswer, GraphAnswer, MOST, Question, TOP, answer, sources};
+pub use question::{Answer, EdgeAnswer, GraphAnswer, MOST, Question, TOP, answer, heads, sources};
 pub use replacement::{Agreement, Replacements, replacement};

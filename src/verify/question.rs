@@ -140,18 +140,23 @@ pub fn answer(
             found.perturbations = Some(bench.perturbations(sources, monitor)?);
             Answer::Graph(found)
         }
-        Question::Heads { source, target } => Answer::Heads(heads(engine, graph, run, (*source, *target), monitor)?),
+        Question::Heads { source, target } => {
+            let probe = Probe::of(engine, run.clone(), monitor)?;
+            Answer::Heads(heads(&probe, graph, (*source, *target), monitor)?)
+        }
     })
 }
 
-fn heads(
-    engine: &Engine,
+/// Splits the effect of a node on another by heads, in the frozen model `probe` of the graph's prompt.
+///
+/// # Errors
+/// Fails where the nodes have no direct effects on each other, weights cannot be read, or the work was stopped.
+pub fn heads(
+    probe: &Probe<'_>,
     graph: &AttributionGraph,
-    run: &Capture,
     (source, target): (NodeId, NodeId),
     monitor: &Monitor,
 ) -> Result<EdgeParts, VerifyError> {
     let (asked, source) = (Asked::of_node(graph, target)?, source_of(graph, source)?);
-    let probe = Probe::of(engine, run.clone(), monitor)?;
     Ok(probe.heads(asked, source, monitor)?)
 }

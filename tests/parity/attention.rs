@@ -8,7 +8,7 @@ use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
 use circuitscope::attribution::{
     Against, Asked, Capture, Engine, HeadFlow, Look, Probe, QkAttribution, QkPair, QkQuestion, QkSide, QkSource,
-    Source, TargetChoice, TraceOptions,
+    Source, TargetChoice, TraceError, TraceOptions,
 };
 use circuitscope::demo;
 use circuitscope::graph::{AttributionGraph, FeatureAt, Head, Settings, Site, Thresholds, flows, prune};
@@ -56,9 +56,9 @@ fn every_look(engine: &Engine, probe: &Probe<'_>, positions: usize, mut each: im
     }
 }
 
-/// Holds a split's parts to the whole, which is itself `rounded`, its marginals to the sums of pairs, and its strongest pairs
-/// to all of them. Gives how far the parts are from the whole.
-fn hold_together(what: &str, split: &QkAttribution, bound: f64, rounded: f64) -> f64 {
+/// Holds a split's parts to the whole, which is itself `rounded`, its marginals to the sums of pairs, those of `sums`, which was
+/// made without pairs, to them, and its strongest pairs to all of them. Gives how far the parts are from the whole.
+fn hold_together(what: &str, [split, sums]: [&QkAttribution; 2], bound: f64, rounded: f64) -> f64 {
     let n = split.sources().len();
     let (mut queries, mut keys, mut pairs) = (vec![0.0; n], vec![0.0; n], Vec::with_capacity(n * n));
     for (query, of_query) in queries.iter_mut().enumerate() {
@@ -73,9 +73,11 @@ fn hold_together(what: &str, split: &QkAttribution, bound: f64, rounded: f64) ->
     let sum: f64 = pairs.iter().map(|pair| pair.contribution).sum();
     let off = (sum - split.value).abs();
     assert!(off <= bound * total + rounded, "{what}: the pairs add up to {sum}, not {}", split.value);
-    for (side, sums) in [(QkSide::Query, queries), (QkSide::Key, keys)] {
-        assert_close(what, split.marginals(side), &sums, 1e-12 * total);
+    for (side, of_pairs) in [(QkSide::Query, queries), (QkSide::Key, keys)] {
+        assert_close(what, split.marginals(side), &of_pairs, 1e-12 * total);
+        assert_close(what, sums.marginals(side), &of_pairs, bound * total + rounded);
     }
+    assert!(split.has_pairs() && !sums.has_pairs() && sums.strongest_pairs(7).is_empty(), "{what}");
     pairs.sort_by(|a, b| {
         b.contribution.abs().total_cmp(&a.contribution.abs()).then((a.query, a.key).cmp(&(b.query, b.key)))
     });
@@ -102,6 +104,8 @@ fn hold_all_together(what: &str, engine: &Engine, prompt: &str, bound: f64) -> f
         let mut hold = |against| {
             let question = QkQuestion { head, query, key: look.key, against };
             let split = probe.qk(&question, &Monitor::default()).unwrap();
+            let sums = probe.qk_sums(&question, &Monitor::default()).unwrap();
+            assert_eq!((sums.value, sums.score, sums.sources()), (split.value, split.score, split.sources()));
             let what = format!("{what}: head {head} from {query} to {} against {against:?}", look.key);
             assert_eq!((split.score, split.pattern), (look.score, look.pattern), "{what}");
             // A score is a product of two rounded vectors, off as their lengths are, however small it is itself.
@@ -112,7 +116,7 @@ fn hold_all_together(what: &str, engine: &Engine, prompt: &str, bound: f64) -> f
                 Precision::Bf16 => 2f64.powi(-7),
             };
             let rounded = epsilon * split.scale * length(head, QkSide::Query, query) * longest;
-            worst = worst.max(hold_together(&what, &split, bound, rounded));
+            worst = worst.max(hold_together(&what, [&split, &sums], bound, rounded));
             split
         };
         assert!((hold(Against::Nothing).value - f64::from(look.score)).abs() < 1e-12);
@@ -486,6 +490,20 @@ fn the_influence_between_positions_flows_through_heads_alone() {
             assert!((flow.last - wanted).abs() <= 1e-4 * found.influence, "{name}: head {}", flow.head);
         }
     }
+}
+
+#[test]
+fn what_does_not_fit_into_memory_is_told_as_what_was_asked() {
+    let (model, transcoder) = demo::sources();
+    let mut engine = Engine::open(&model, &transcoder, &device()).unwrap();
+    engine.limits.memory = Some(1);
+    let probe = Probe::new(&engine, &engine.read(demo::PROMPT).unwrap(), &Monitor::default()).unwrap();
+    let question =
+        QkQuestion { head: "1.0".parse().unwrap(), query: Position(3), key: Position(1), against: Against::Softmax };
+    let error = probe.qk(&question, &Monitor::default()).unwrap_err();
+    assert!(matches!(error, TraceError::ScoreMemory { limit: 1, .. }));
+    let says = error.to_string();
+    assert!(says.contains("attention score") && !says.contains("trace"), "{says}");
 }
 
 /// Of the demo's answer: the head that carries its strongest edge from another position, and the features at the key.

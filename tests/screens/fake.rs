@@ -437,9 +437,6 @@ impl Tracer for Fake {
         let looks = looks.map(|(key, pattern)| Look { key: key.into(), score: 4.0 * pattern, pattern }).collect();
         let mut view = HeadView { looks, types: vec![previous_token()], split: None };
         told(view.clone());
-        if self.dawdles {
-            anyhow::bail!("it dawdles");
-        }
         let at_position = |position: Position| -> Vec<(Contributor, f64)> {
             let here = graph.node_ids().filter(|id| graph.node(*id).position() == position);
             let sources = here.filter_map(|id| Some((id, Source::of_node(graph, id)?)));
@@ -449,7 +446,8 @@ impl Tracer for Fake {
         };
         let (queries, keys) = (at_position(query), at_position(key));
         let sum = |all: &[(Contributor, f64)]| all.iter().map(|(_, x)| x).sum::<f64>();
-        view.split = Some(SplitView {
+        let pairs = queries.iter().zip(&keys).map(|((query, x), (key, y))| (*query, *key, x * y)).collect();
+        let mut split = SplitView {
             score: 4.0 * view.looks[key.index()].pattern,
             pattern: view.looks[key.index()].pattern,
             scale: 0.125,
@@ -457,10 +455,17 @@ impl Tracer for Fake {
             value: 5.0,
             identity_error: 1e-7,
             totals: [sum(&queries), sum(&keys)],
-            pairs: queries.iter().zip(&keys).map(|((query, x), (key, y))| (*query, *key, x * y)).collect(),
+            pairs: None,
             queries,
             keys,
-        });
+        };
+        view.split = Some(split.clone());
+        told(view.clone());
+        if self.dawdles {
+            anyhow::bail!("it dawdles");
+        }
+        split.pairs = Some(pairs);
+        view.split = Some(split);
         Ok(view)
     }
 

@@ -223,10 +223,12 @@ fn the_demo_says_why_its_heads_look() {
 }
 
 #[test]
-fn a_head_opens_with_its_pattern_before_its_parts_are_known() {
+fn a_head_shows_its_pattern_and_the_sources_before_their_pairs_are_known() {
     let mut desk = Desk::bare((160, 48), Some(Fake::dawdling()));
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.settle();
     desk.press("S Enter").expect("75%").expect("it dawdles");
-    assert!(!desk.shows("all others"));
+    // What is left of either side, and nothing in between.
+    assert_eq!(desk.screen().matches("all others").count(), 2);
+    assert!(circuit(&desk).heads.look(open_head(&desk).at).unwrap().split.as_ref().unwrap().pairs.is_none());
 }

@@ -81,13 +81,12 @@ pub struct Look {
     pub pattern: f32,
 }
 
-/// Sources of one side, and the vectors whose products are the contributions of pairs.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Side {
-    /// Vectors of the sources, `[sources, head_dim]`, the constants last.
-    factors: Vec<f32>,
-    /// Contribution of each source, summed over the other side, `[sources]`.
-    marginals: Vec<f64>,
+/// Vectors whose products are the contributions of pairs: `[sources, head_dim]` of either side, the constants last.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Factors {
+    width: usize,
+    queries: Vec<f32>,
+    keys: Vec<f32>,
 }
 
 /// Side of a score.
@@ -99,7 +98,7 @@ pub enum QkSide {
     Key,
 }
 
-/// Attention score, split. The contributions of all pairs add up to `value`.
+/// Attention score, split. The contributions of either side's sources add up to `value`, and so do those of all pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QkAttribution {
     /// Question that this answers.
@@ -114,10 +113,12 @@ pub struct QkAttribution {
     pub softcap: Option<Softcap>,
     /// Value that is split: the score, less the reference.
     pub value: f64,
-    width: usize,
     sources: Vec<QkSource>,
-    query: Side,
-    key: Side,
+    /// Contribution of each source on the side of the query and on that of the key, summed over the other side,
+    /// `[sources]`.
+    marginals: [Vec<f64>; 2],
+    /// What pairs are made from; empty where only the sums were asked for.
+    factors: Factors,
 }
 
 /// Strongest parts of a score, the strongest first; sources by their index, with their contribution.
@@ -149,16 +150,26 @@ impl QkAttribution {
 
     /// Returns the contribution of each source on a side, summed over the other side.
     pub fn marginals(&self, side: QkSide) -> &[f64] {
-        &self.side(side).marginals
+        match side {
+            QkSide::Query => &self.marginals[0],
+            QkSide::Key => &self.marginals[1],
+        }
+    }
+
+    /// Returns true where pairs are known, not their sums alone; see [`Probe::qk_sums`].
+    ///
+    /// [`Probe::qk_sums`]: crate::attribution::Probe::qk_sums
+    pub fn has_pairs(&self) -> bool {
+        self.factors.width > 0
     }
 
     /// Returns the joint contribution of a source on the side of the query and one on that of the key.
     ///
     /// # Panics
-    /// Panics where there is no such source.
+    /// Panics where there is no such source, or pairs are not known.
     pub fn contribution(&self, query: usize, key: usize) -> f64 {
-        let row = |at: usize| at * self.width..(at + 1) * self.width;
-        let (queries, keys) = (&self.query.factors[row(query)], &self.key.factors[row(key)]);
+        let row = |at: usize| at * self.factors.width..(at + 1) * self.factors.width;
+        let (queries, keys) = (&self.factors.queries[row(query)], &self.factors.keys[row(key)]);
         queries.iter().zip(keys).map(|(u, w)| f64::from(*u) * f64::from(*w)).sum()
     }
 
@@ -191,12 +202,5 @@ impl QkAttribution {
             if total > 0.0 { (sum - self.value).abs() / total } else { self.value.abs() }
         };
         off(QkSide::Query).max(off(QkSide::Key))
-    }
-
-    fn side(&self, side: QkSide) -> &Side {
-        match side {
-            QkSide::Query => &self.query,
-            QkSide::Key => &self.key,
-        }
     }
 }

@@ -49,20 +49,21 @@ impl Ord for Ranked {
 impl QkAttribution {
     /// Returns the pairs with the largest contributions in absolute value, at most `most`, the strongest first:
     /// exactly, though not every pair is looked at. No product is larger than that of the two vectors' lengths, so with
-    /// vectors sorted by length only those are multiplied that could still be among the strongest.
+    /// vectors sorted by length only those are multiplied that could still be among the strongest. None of a split
+    /// without pairs.
     pub fn strongest_pairs(&self, most: usize) -> Vec<QkPair> {
-        if most == 0 {
+        if most == 0 || !self.has_pairs() {
             return Vec::new();
         }
         let by_length = |factors: &[f32]| -> Vec<(f64, usize)> {
             let length = |row: &[f32]| row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
             let mut all: Vec<(f64, usize)> =
-                factors.chunks(self.width).map(length).enumerate().map(|(at, length)| (length, at)).collect();
+                factors.chunks(self.factors.width).map(length).enumerate().map(|(at, length)| (length, at)).collect();
             all.retain(|(length, _)| *length > 0.0);
             all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             all
         };
-        let (queries, keys) = (by_length(&self.query.factors), by_length(&self.key.factors));
+        let (queries, keys) = (by_length(&self.factors.queries), by_length(&self.factors.keys));
         let mut found: BinaryHeap<Reverse<Ranked>> = BinaryHeap::new();
         for (of_query, query) in queries {
             for (of_key, key) in &keys {

@@ -1,7 +1,7 @@
 //! Computation of a score's split among sources.
 
 use crate::attribution::qk::frozen::FrozenProjection;
-use crate::attribution::qk::{Against, FrozenHead, Look, QkAttribution, QkQuestion, QkSource, Side, Softcap};
+use crate::attribution::qk::{Against, Factors, FrozenHead, Look, QkAttribution, QkQuestion, QkSource, Softcap};
 use crate::attribution::{Probe, ReadSite, TargetRow, TraceError, memory};
 use crate::graph::Head;
 use crate::ids::Position;
@@ -11,6 +11,17 @@ use std::ops::{Range, RangeInclusive};
 
 /// Most numbers of gradients, or of effects, that are held at a time: 256 MiB of them.
 const HELD: usize = 1 << 26;
+
+/// Score of a question, and the maps that it is computed with.
+struct Score {
+    /// Look at the key.
+    look: Look,
+    /// Score, less the reference.
+    value: f64,
+    frozen: FrozenHead,
+    /// Keys whose scores make up the value, with their weights.
+    keys: Vec<(Position, f64)>,
+}
 
 impl Probe<'_> {
     /// Returns the attention of a head from a position to every key that the query sees, in their order.
@@ -25,7 +36,7 @@ impl Probe<'_> {
         let stream = self.stream(layer)?;
         let at = |all: &Tensor| -> Result<Vec<f32>, TraceError> { Ok(all.get(row)?.get(query.index())?.to_vec1()?) };
         let scores = at(&self.engine.model.scores(layer, stream, monitor.cancel())?)?;
-        let pattern = at(&self.capture.layers[layer].pattern)?;
+        let pattern = at(&self.run.capture.layers[layer].pattern)?;
         let look = |key: usize| Look { key: Position::from(key), score: scores[key], pattern: pattern[key] };
         Ok(self.seen(layer, query.index()).map(look).collect())
     }
@@ -37,7 +48,7 @@ impl Probe<'_> {
     pub fn pattern(&self, head: Head, query: Position) -> Result<Vec<f32>, TraceError> {
         self.check_head(head)?;
         self.check_position("query", query)?;
-        let pattern = &self.capture.layers[head.layer.index()].pattern;
+        let pattern = &self.run.capture.layers[head.layer.index()].pattern;
         Ok(pattern.get(head.head as usize)?.get(query.index())?.to_vec1()?)
     }
 
@@ -66,21 +77,8 @@ impl Probe<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn qk(&self, question: &QkQuestion, monitor: &Monitor) -> Result<QkAttribution, TraceError> {
-        let looks = self.looks(question.head, question.query, monitor)?;
-        let weights = self.key_weights(question, &looks)?;
-        let seen = |key: Position| looks.iter().find(|look| look.key == key).copied();
-        let Some(look) = seen(question.key) else { return Err(self.unseen(question, question.key)) };
-        let value = looks.iter().zip(&weights).map(|(look, weight)| weight * f64::from(look.score)).sum();
-        let model = &self.engine.model;
-        let frozen = FrozenHead::new(model, &self.capture, question.head, monitor.cancel())?;
-        let keys: Vec<(Position, f64)> = looks
-            .iter()
-            .zip(weights)
-            .map(|(look, weight)| (look.key, weight))
-            .filter(|(_, weight)| *weight != 0.0)
-            .collect();
-        let width = model.spec.head_dim;
-        let [query, key] = self.factors(question, &frozen, &keys, monitor)?;
+        let score = self.score(question, monitor)?;
+        let (width, sides) = (self.engine.model.spec.head_dim, self.factors(question, &score, monitor)?);
         let sum = |factors: &[f32]| -> Vec<f64> {
             let mut sum = vec![0.0; width];
             for row in factors.chunks(width) {
@@ -88,25 +86,71 @@ impl Probe<'_> {
             }
             sum
         };
-        let side = |factors: Vec<f32>, other: &[f64]| {
+        let marginals = |factors: &[f32], other: &[f64]| -> Vec<f64> {
             let product = |row: &[f32]| row.iter().zip(other).map(|(x, y)| f64::from(*x) * y).sum();
-            let marginals = factors.chunks(width).map(product).collect();
-            Side { factors, marginals }
+            factors.chunks(width).map(product).collect()
         };
-        let (of_queries, of_keys) = (sum(&query), sum(&key));
-        let sources = self.sources().iter().map(QkSource::Source);
-        Ok(QkAttribution {
+        let [queries, keys] = sides;
+        let marginals = [marginals(&queries, &sum(&keys)), marginals(&keys, &sum(&queries))];
+        Ok(self.split(question, &score, marginals, Factors { width, queries, keys }))
+    }
+
+    /// Splits a head's score among the sources of either side, without their pairs: two rows instead of two for each
+    /// number of a query.
+    ///
+    /// # Errors
+    /// Fails as [`Probe::qk`] does.
+    pub fn qk_sums(&self, question: &QkQuestion, monitor: &Monitor) -> Result<QkAttribution, TraceError> {
+        let score = self.score(question, monitor)?;
+        let (frozen, stream) = (&score.frozen, self.stream(question.head.layer.index())?);
+        let summed = |all: &[Vec<f32>], at: &[(Position, f64)]| -> Vec<f64> {
+            let mut sum = vec![0.0; self.engine.model.spec.head_dim];
+            for (position, weight) in at {
+                sum.iter_mut().zip(&all[position.index()]).for_each(|(sum, x)| *sum += weight * f64::from(*x));
+            }
+            sum
+        };
+        let query = [(question.query, frozen.scale)];
+        let of_query = summed(&frozen.query.of(stream)?, &query);
+        let of_keys = summed(&frozen.key.of(stream)?, &score.keys);
+        let targets = [
+            summed_target(question.head, &frozen.query, &query, &of_keys)?,
+            summed_target(question.head, &frozen.key, &score.keys, &of_query)?,
+        ];
+        let mut values = vec![0.0; 2 * self.n_columns()];
+        let (constants, _) = self.run.replacement.rows(&targets, &mut values, monitor.cancel())?;
+        let (queries, keys) = values.split_at(self.n_columns());
+        let side = |row: &[f32], constant: f32| row.iter().copied().chain([constant]).map(f64::from).collect();
+        let marginals = [side(queries, constants[0]), side(keys, constants[1])];
+        Ok(self.split(question, &score, marginals, Factors::default()))
+    }
+
+    /// Returns the score that a question is about.
+    fn score(&self, question: &QkQuestion, monitor: &Monitor) -> Result<Score, TraceError> {
+        let looks = self.looks(question.head, question.query, monitor)?;
+        let weights = self.key_weights(question, &looks)?;
+        let seen = looks.iter().find(|look| look.key == question.key).copied();
+        let Some(look) = seen else { return Err(self.unseen(question, question.key)) };
+        let value = looks.iter().zip(&weights).map(|(look, weight)| weight * f64::from(look.score)).sum();
+        let frozen = FrozenHead::new(&self.engine.model, &self.run.capture, question.head, monitor.cancel())?;
+        let keys = looks.iter().zip(weights).map(|(look, weight)| (look.key, weight));
+        Ok(Score { look, value, frozen, keys: keys.filter(|(_, weight)| *weight != 0.0).collect() })
+    }
+
+    fn split(&self, question: &QkQuestion, score: &Score, marginals: [Vec<f64>; 2], factors: Factors) -> QkAttribution {
+        let look = score.look;
+        let softcap = self.engine.model.spec.attention_softcap;
+        QkAttribution {
             question: *question,
             score: look.score,
             pattern: look.pattern,
-            scale: frozen.scale,
-            softcap: model.spec.attention_softcap.map(|cap| Softcap::of(cap, look.score.into())),
-            value,
-            width,
-            sources: sources.chain([QkSource::Bias]).collect(),
-            query: side(query, &of_keys),
-            key: side(key, &of_queries),
-        })
+            scale: score.frozen.scale,
+            softcap: softcap.map(|cap| Softcap::of(cap, look.score.into())),
+            value: score.value,
+            sources: self.sources().iter().map(QkSource::Source).chain([QkSource::Bias]).collect(),
+            marginals,
+            factors,
+        }
     }
 
     /// Returns the weight of the score of each of `looks` in the value that is split.
@@ -135,13 +179,8 @@ impl Probe<'_> {
 
     /// Returns the effects by source on the query's numbers, scaled, and on the keys', summed over keys by their
     /// weights: `[sources, head_dim]` each, the constants last.
-    fn factors(
-        &self,
-        question: &QkQuestion,
-        frozen: &FrozenHead,
-        keys: &[(Position, f64)],
-        monitor: &Monitor,
-    ) -> Result<[Vec<f32>; 2], TraceError> {
+    fn factors(&self, question: &QkQuestion, score: &Score, monitor: &Monitor) -> Result<[Vec<f32>; 2], TraceError> {
+        let Score { frozen, keys, .. } = score;
         let (columns, width) = (self.n_columns(), self.engine.model.spec.head_dim);
         let at_once = self.numbers_at_once()?;
         let mut sides = [(); 2].map(|()| vec![0.0f32; (columns + 1) * width]);
@@ -152,7 +191,7 @@ impl Probe<'_> {
             let mut targets = targets(question.head, &frozen.query, &query, range.clone())?;
             targets.extend(self::targets(question.head, &frozen.key, keys, range.clone())?);
             let mut values = vec![0.0; targets.len() * columns];
-            let (constants, _) = self.frozen.rows(&targets, &mut values, monitor.cancel())?;
+            let (constants, _) = self.run.replacement.rows(&targets, &mut values, monitor.cancel())?;
             for (at, (row, constant)) in values.chunks(columns).zip(constants).enumerate() {
                 let (side, number) = (&mut sides[at / range.len()], first + at % range.len());
                 row.iter().chain([&constant]).enumerate().for_each(|(source, x)| side[source * width + number] = *x);
@@ -165,17 +204,17 @@ impl Probe<'_> {
     /// and effects of what is read, fit into memory.
     ///
     /// # Errors
-    /// Fails with [`TraceError::Memory`] where not even one does.
+    /// Fails with [`TraceError::ScoreMemory`] where not even one does.
     fn numbers_at_once(&self) -> Result<usize, TraceError> {
         let (columns, width) = (self.n_columns(), self.engine.model.spec.head_dim);
-        let numbers = columns.max(self.capture.n_positions() * self.engine.model.spec.d_model);
+        let numbers = columns.max(self.run.capture.n_positions() * self.engine.model.spec.d_model);
         let at_once = (HELD / (2 * numbers)).clamp(1, width);
         let (factors, each) = (8 * ((columns + 1) * width) as u64, 16 * numbers as u64);
         let Some(limit) = self.engine.limits.most() else { return Ok(at_once) };
         let held = memory::resident().unwrap_or(0);
         let fits = limit.saturating_sub(held + factors) / each;
         match usize::try_from(fits).unwrap_or(usize::MAX).min(at_once) {
-            0 => Err(TraceError::Memory { needed: held + factors + each, limit }),
+            0 => Err(TraceError::ScoreMemory { needed: held + factors + each, limit }),
             at_once => Ok(at_once),
         }
     }
@@ -218,7 +257,7 @@ impl Probe<'_> {
     }
 
     fn check_position(&self, which: &str, position: Position) -> Result<(), TraceError> {
-        let n = self.capture.n_positions();
+        let n = self.run.capture.n_positions();
         if position.index() < n {
             return Ok(());
         }
@@ -228,7 +267,7 @@ impl Probe<'_> {
 
     /// Returns the captured residual stream in front of a layer, `[P, d]`.
     fn stream(&self, layer: usize) -> Result<&Tensor, TraceError> {
-        self.capture.streams.get(layer).ok_or_else(|| TraceError::Attention {
+        self.run.capture.streams.get(layer).ok_or_else(|| TraceError::Attention {
             name: format!("layer {layer}"),
             what: "its residual stream was not kept when the model was run; run it anew".to_owned(),
         })
@@ -269,4 +308,31 @@ fn targets(
         }
     }
     Ok(targets)
+}
+
+/// Returns the target of a projection's numbers times `by` `[head_dim]`, summed over numbers, and over positions by their
+/// weights.
+fn summed_target(
+    head: Head,
+    projection: &FrozenProjection,
+    at: &[(Position, f64)],
+    by: &[f64],
+) -> Result<TargetRow, TraceError> {
+    let last = at.iter().map(|(position, _)| position.index()).max().unwrap_or(0);
+    let (mut read, mut constant) = (Vec::new(), 0.0);
+    for (position, weight) in at {
+        let (reads, constants) = projection.reads(position.index())?;
+        let d = reads.len() / constants.len();
+        let mut sum = vec![0.0f64; d];
+        for ((by, row), of_bias) in by.iter().zip(reads.chunks(d)).zip(constants) {
+            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * by * f64::from(*x));
+            constant += weight * by * f64::from(of_bias);
+        }
+        // One position is read alone, several from the first of the prompt on.
+        let place = if at.len() == 1 { 0 } else { position.index() };
+        read.resize(if at.len() == 1 { d } else { (last + 1) * d }, 0.0);
+        read[place * d..(place + 1) * d].iter_mut().zip(sum).for_each(|(at, x)| *at = x as f32);
+    }
+    let (layer, site) = (head.layer.index(), ReadSite::Attention);
+    Ok(TargetRow { layer, site, position: last, read, constant: constant as f32 })
 }

@@ -19,7 +19,6 @@ use crate::service::interventions::CachedBaseline;
 use crate::service::labels::shown;
 use crate::service::library::{FeatureFiles, FeatureSource, KnownTranscoder};
 use crate::service::models::hub;
-use crate::verify::same_model;
 use anyhow::{Result, bail};
 use report::Told;
 use std::collections::HashMap;
@@ -116,8 +115,8 @@ impl AttentionArgs {
         let open = self.which.file.as_deref().map(|file| self.which.thresholds.open(file)).transpose()?;
         let tokens = match &open {
             Some(open) => {
-                same_model(engine, &open.document.graph, monitor)?;
-                open.document.graph.tokens().to_vec()
+                let ids: Vec<u32> = open.document.graph.tokens().iter().map(|token| token.id).collect();
+                engine.tokens(&ids)?
             }
             None => engine.read(self.which.prompt.as_deref().unwrap_or_default())?,
         };
@@ -138,8 +137,9 @@ impl AttentionArgs {
             },
             tokens,
         };
-        let reply = CachedBaseline::default().attention(engine, &request, monitor)?;
-        let nodes = open.as_ref().map(|open| sources_of(&open.document.graph));
+        let graph = open.as_ref().map(|open| &*open.document.graph);
+        let reply = CachedBaseline::default().attention(engine, graph, &request, monitor)?;
+        let nodes = graph.map(sources_of);
         let listed = reply.split.as_ref().map(|split| split.listed(self.top));
         let labels = match reply.split.as_ref().zip(listed.as_ref()) {
             Some(of) => labels(engine, of, open.as_ref(), nodes.as_ref(), monitor)?,

@@ -13,7 +13,7 @@ pub(super) static FORMAT: Spec = Spec {
     extension: "txt",
     about: "The link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it",
     drawing: None,
-    prepare: prepare,
+    prepare,
 };
 
 fn prepare(mut exported: Exported<'_>) -> Result<Writing<'_>, FormatError> {

@@ -14,7 +14,7 @@ use crate::graph::{AttributionGraph, FeatureAt, Head, HeadTrace, Kept, QkNode, Q
 use crate::ids::{Layer, NodeId, Position};
 use crate::job::Monitor;
 use crate::service::interventions::CachedBaseline;
-use crate::verify::{HeadAblation, HeadState, head_ablations, same_model};
+use crate::verify::{HeadAblation, HeadState, head_ablations, made_with, same_model};
 use anyhow::Result;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -62,13 +62,23 @@ pub struct AttentionReply {
 }
 
 impl CachedBaseline {
-    /// Returns the attention of a head from a position, and the split of its score where a key is given.
+    /// Returns the attention of a head from a position, and the split of its score where a key is given; on the prompt of
+    /// `graph`, where there is one.
     ///
     /// # Errors
-    /// Fails where there is no such head or position, the query does not see the key, or the work was stopped.
-    pub fn attention(&self, engine: &Engine, request: &AttentionRequest, monitor: &Monitor) -> Result<AttentionReply> {
-        let base = self.baseline(engine, &request.tokens, monitor)?;
-        let probe = Probe::of(engine, base.capture.clone(), monitor)?;
+    /// Fails where there is no such head or position, the query does not see the key, the graph was made with another
+    /// model, or the work was stopped.
+    pub fn attention(
+        &self,
+        engine: &Engine,
+        graph: Option<&AttributionGraph>,
+        request: &AttentionRequest,
+        monitor: &Monitor,
+    ) -> Result<AttentionReply> {
+        let probe = self.probe(engine, &request.tokens, monitor)?;
+        if let Some(graph) = graph {
+            made_with(engine, probe.capture(), graph)?;
+        }
         let AttentionRequest { head, query, .. } = *request;
         let looks = probe.looks(head, query, monitor)?;
         let types = probe.head_types(head)?;

@@ -44,6 +44,13 @@ pub struct HeadView {
     pub split: Option<SplitView>,
 }
 
+impl HeadView {
+    /// Returns true where nothing is still being computed.
+    pub fn is_whole(&self) -> bool {
+        self.split.as_ref().is_some_and(|split| split.pairs.is_some())
+    }
+}
+
 /// Contributor to a score, and the node that it is in the graph, if any.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contributor {
@@ -74,8 +81,8 @@ pub struct SplitView {
     pub keys: Vec<(Contributor, f64)>,
     /// Absolute contributions on the side of the query and on that of the key, summed: the denominators of shares.
     pub totals: [f64; 2],
-    /// Contributors on the side of the query with those on the side of the key.
-    pub pairs: Vec<(Contributor, Contributor, f64)>,
+    /// Contributors on the side of the query with those on the side of the key; `None` while they are being computed.
+    pub pairs: Option<Vec<(Contributor, Contributor, f64)>>,
 }
 
 impl SplitView {
@@ -101,7 +108,7 @@ impl SplitView {
             queries: side(&listed.queries),
             keys: side(&listed.keys),
             totals: [QkSide::Query, QkSide::Key].map(|side| split.total(side)),
-            pairs: pairs.collect(),
+            pairs: split.has_pairs().then(|| pairs.collect()),
         }
     }
 
@@ -113,7 +120,7 @@ impl SplitView {
 
     /// Returns what the listed pairs leave of the value.
     pub fn rest_of_pairs(&self) -> f64 {
-        self.value - self.pairs.iter().map(|(_, _, x)| x).sum::<f64>()
+        self.value - self.pairs.iter().flatten().map(|(_, _, x)| x).sum::<f64>()
     }
 }
 
@@ -154,13 +161,19 @@ pub type EdgeHeads = HashMap<(NodeId, NodeId), Option<EdgeHead>>;
 
 impl CachedBaseline {
     /// Returns the frozen model at its run of a graph's prompt.
-    fn probe<'a>(&self, engine: &'a Engine, graph: &AttributionGraph, monitor: &Monitor) -> Result<Probe<'a>> {
-        let base = self.baseline(engine, graph.tokens(), monitor)?;
-        made_with(engine, &base.capture, graph)?;
-        Ok(Probe::of(engine, base.capture.clone(), monitor)?)
+    pub(in crate::service) fn probe_of<'a>(
+        &self,
+        engine: &'a Engine,
+        graph: &AttributionGraph,
+        monitor: &Monitor,
+    ) -> Result<Probe<'a>> {
+        let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
+        let probe = self.probe(engine, &engine.tokens(&ids)?, monitor)?;
+        made_with(engine, probe.capture(), graph)?;
+        Ok(probe)
     }
 
-    /// Returns what a head looks at and why; `told` is given what it looks at, which is known first.
+    /// Returns what a head looks at and why; `told` is given what is known first: what it looks at, then the sources.
     ///
     /// # Errors
     /// Fails where there is no such head or position, the query does not see the key, the graph was made with another
@@ -173,13 +186,15 @@ impl CachedBaseline {
         told: &mut dyn FnMut(HeadView),
         monitor: &Monitor,
     ) -> Result<HeadView> {
-        let probe = self.probe(engine, graph, monitor)?;
+        let probe = self.probe_of(engine, graph, monitor)?;
         let LookAt { head, query, key } = at;
         let looks = probe.looks(head, query, monitor)?;
         let mut view = HeadView { looks, types: probe.head_types(head)?, split: None };
         told(view.clone());
-        let split = probe.qk(&QkQuestion { head, query, key, against: Against::Softmax }, monitor)?;
-        view.split = Some(SplitView::of(&split, graph));
+        let question = QkQuestion { head, query, key, against: Against::Softmax };
+        view.split = Some(SplitView::of(&probe.qk_sums(&question, monitor)?, graph));
+        told(view.clone());
+        view.split = Some(SplitView::of(&probe.qk(&question, monitor)?, graph));
         Ok(view)
     }
 
@@ -196,7 +211,7 @@ impl CachedBaseline {
         told: &mut dyn FnMut(PositionReads),
         monitor: &Monitor,
     ) -> Result<PositionReads> {
-        let probe = self.probe(engine, graph, monitor)?;
+        let probe = self.probe_of(engine, graph, monitor)?;
         let spec = &engine.model.spec;
         let heads = (0..spec.n_layers).flat_map(|layer| (0..spec.n_heads as u32).map(move |head| (layer, head)));
         let mut found = PositionReads::default();
@@ -225,7 +240,7 @@ impl CachedBaseline {
         told: &mut dyn FnMut(EdgeHeads),
         monitor: &Monitor,
     ) -> Result<EdgeHeads> {
-        let probe = self.probe(engine, graph, monitor)?;
+        let probe = self.probe_of(engine, graph, monitor)?;
         let mut found = EdgeHeads::new();
         for (nth, (source, target)) in edges.iter().enumerate() {
             monitor.report("heads of edges", nth as u64, edges.len() as u64)?;
@@ -258,7 +273,7 @@ impl CachedBaseline {
         (graph, kept): (&AttributionGraph, &Kept),
         monitor: &Monitor,
     ) -> Result<CircuitHeads> {
-        heads_of(&self.probe(engine, graph, monitor)?, graph, kept, monitor)
+        heads_of(&self.probe_of(engine, graph, monitor)?, graph, kept, monitor)
     }
 }
 

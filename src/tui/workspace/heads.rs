@@ -145,7 +145,7 @@ pub(in crate::tui) fn request_look(state: &mut State) {
     let is_waiting = state.jobs.is_waiting(LOOK);
     let Some(circuit) = &mut state.workspace.circuit else { return };
     let answers = &mut circuit.heads;
-    let is_known = answers.look(at).is_some_and(|view| view.split.is_some()) || answers.look_failed(at).is_some();
+    let is_known = answers.look(at).is_some_and(HeadView::is_whole) || answers.look_failed(at).is_some();
     if is_known || (is_waiting && answers.look_asked == Some(at)) {
         return;
     }

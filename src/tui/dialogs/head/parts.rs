@@ -82,10 +82,12 @@ pub(in crate::tui) struct Rows {
 
 /// Returns the rows of a list; `None` where neither the model nor the file has split the score.
 pub(in crate::tui) fn rows(circuit: &Circuit, at: LookAt, column: Column, glyphs: &Glyphs) -> Option<Rows> {
-    match circuit.heads.look(at).and_then(|view| view.split.as_ref()) {
-        Some(split) => Some(of_split(split, circuit, column, glyphs)),
-        None => Some(of_file(in_file(circuit, at)?, circuit, column, glyphs)),
-    }
+    let split = circuit.heads.look(at).and_then(|view| view.split.as_ref());
+    // The file's pairs stand while the model's are being computed.
+    let whole = split.filter(|split| column != Column::Pairs || split.pairs.is_some());
+    let of_file = || Some(of_file(in_file(circuit, at)?, circuit, column, glyphs));
+    let of_split = |split: &SplitView| of_split(split, circuit, column, glyphs);
+    whole.map(of_split).or_else(of_file).or_else(|| split.map(of_split))
 }
 
 /// Returns the split of a look that the graph's file holds.
@@ -117,7 +119,11 @@ fn of_split(split: &SplitView, circuit: &Circuit, column: Column, glyphs: &Glyph
                 contribution: *x,
                 share: None,
             };
-            Rows { rows: split.pairs.iter().map(row).collect(), rest: Some(split.rest_of_pairs()) }
+            let pairs = split.pairs.as_deref();
+            Rows {
+                rows: pairs.unwrap_or_default().iter().map(row).collect(),
+                rest: pairs.map(|_| split.rest_of_pairs()),
+            }
         }
     }
 }

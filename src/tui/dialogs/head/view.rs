@@ -92,12 +92,16 @@ fn facts(dialog: &HeadDialog, state: &State, circuit: &Circuit, width: usize) ->
             let says = format!("softcap {cap}: {capped:+.4} behind it, slope {slope:.4}; it is no part of the split");
             lines.push(vec![(says, theme.quiet)]);
         }
-    } else if let Some(why) = circuit.heads.look_failed(at) {
-        let from_file = in_file(circuit, at).is_some();
-        let says = if from_file { "the split is the file's".to_owned() } else { glyphs.visible(why) };
-        lines.extend(wrapped(&says, width, if from_file { theme.quiet } else { theme.alert }));
-    } else {
-        lines.push(folio::progress(LOOK, state));
+    }
+    let is_whole = split.is_some_and(|split| split.pairs.is_some());
+    match circuit.heads.look_failed(at) {
+        _ if is_whole => {}
+        Some(why) => {
+            let from_file = split.is_none() && in_file(circuit, at).is_some();
+            let says = if from_file { "the split is the file's".to_owned() } else { glyphs.visible(why) };
+            lines.extend(wrapped(&says, width, if from_file { theme.quiet } else { theme.alert }));
+        }
+        None => lines.push(folio::progress(LOOK, state)),
     }
     lines.push(Line::new());
     lines
