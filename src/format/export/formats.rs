@@ -65,12 +65,18 @@ pub(super) struct Writing<'a> {
     pub edges: Option<DrawnEdges>,
 }
 
+/// Function that writes to a stream.
+type WriteStream<'a> = dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a;
+
+/// Function that writes a file of this name.
+type WriteFile<'a> = dyn FnOnce(&Path) -> Result<(), FormatError> + 'a;
+
 /// Function that writes an export to where its format can be written.
 pub(super) enum Destination<'a> {
     /// A stream or a file.
-    Stream(Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>),
+    Stream(Box<WriteStream<'a>>),
     /// A file alone, written whole or not at all.
-    File(Box<dyn FnOnce(&Path) -> Result<(), FormatError> + 'a>),
+    File(Box<WriteFile<'a>>),
 }
 
 impl<'a> Exported<'a> {
