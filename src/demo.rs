@@ -12,6 +12,15 @@ pub const PROMPT: &str = "fact : the capital of the state containing Dallas is";
 /// Session that [`PROMPT`] opens with: pins and supernodes, which `assets/demo/README.md` says how to make again.
 pub const SESSION: &str = include_str!("../assets/demo/session.json");
 
+/// Second question of two hops, of the same kind over countries.
+pub const SECOND_PROMPT: &str = "fact : the currency of the country containing Mumbai is";
+
+/// Session that [`SECOND_PROMPT`] opens with.
+pub const SECOND_SESSION: &str = include_str!("../assets/demo/second.session.json");
+
+/// Questions that open with a circuit which is pinned and named, each with its session.
+pub const STORIES: [(&str, &str); 2] = [(PROMPT, SESSION), (SECOND_PROMPT, SECOND_SESSION)];
+
 /// City of [`PROMPT`].
 pub const CITY: &str = "Dallas";
 

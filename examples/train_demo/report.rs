@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 
 use crate::activity::Activity;
 use crate::circuit::{Lab, Run, Traced};
-use crate::corpus::{Question, Sentence, Topic, city_pairs, held_out_questions};
+use crate::corpus::{Question, Sentence, Topic, city_pairs, currency_pairs, currency_questions, held_out_questions};
 use crate::evaluate::{Answers, fidelity, question_agreement};
 use crate::sampler::Sampler;
 use crate::save::{load_model, load_transcoder};
@@ -189,7 +189,7 @@ impl Report {
         self.add("Dallas: all features at the city set to 0", format!("{word} {p:.3}"), "not Austin", word != "Austin");
         let mut right = 0;
         for run in &runs {
-            right += usize::from(lab.answer(run, &[])?.0 == run.question.capital);
+            right += usize::from(lab.answer(run, &[])?.0 == run.question.answer);
         }
         self.note("right answers to the 28 questions", right.to_string());
         let mut toppled = 0;
@@ -217,7 +217,8 @@ impl Report {
                 once >= 25 && twice >= 36,
             );
         }
-        self.standing(lab, &traced, &runs)
+        self.standing(lab, &traced, &runs)?;
+        self.currency(lab, selectivity)
     }
 
     /// The bars of the two hops: features that stand for a place lie between its cities and its capital.
@@ -248,7 +249,7 @@ impl Report {
         let pairs = city_pairs();
         let mut traded = 0;
         for (from, into) in &pairs {
-            traded += usize::from(lab.traded(of(*from), of(*into))?.0 == into.capital);
+            traded += usize::from(lab.traded(of(*from), of(*into))?.0 == into.answer);
         }
         self.add(
             &format!("the same features set to another state's values: its capital, of {} pairs", pairs.len()),
@@ -256,6 +257,44 @@ impl Report {
             "30",
             traded >= 30,
         );
+        Ok(())
+    }
+
+    /// The bars of the second story, the same shares as those of the first: features that stand for a country lie
+    /// between its cities and its currency, whichever way it is asked.
+    fn currency(&mut self, lab: &Lab, selectivity: &Selectivity) -> Result<()> {
+        let mut asked = Vec::new();
+        for question in currency_questions() {
+            let standing = lab.trace(question, selectivity)?.standing.at_city(question);
+            asked.push((lab.run(question)?, standing));
+        }
+        let of = asked.len();
+        let (mut right, mut carried, mut toppled) = (0, 0, 0);
+        for (run, standing) in &asked {
+            right += usize::from(lab.answer(run, &[])?.0 == run.question.answer);
+            carried += usize::from(standing.carried >= CARRIED);
+            toppled += usize::from(lab.toppled(run, &lab.without(run, standing)?)?);
+        }
+        let mean = asked.iter().map(|(_, standing)| standing.carried).sum::<f64>() / of as f64;
+        self.note("currency: right answers", format!("{right} / {of}"));
+        let met = carried * 28 >= of * 24;
+        let what =
+            "currency: graphs with features of their country at the city that carry 25 % of the strength to the answer";
+        self.add(what, format!("{carried} / {of}"), "24 of 28", met);
+        self.note("currency: share they carry, mean", format!("{mean:.2}"));
+        let what = "currency: the same features set to 0: answer toppled";
+        self.add(what, format!("{toppled} / {of}"), "22 of 28", toppled * 28 >= of * 22);
+        let at = |question: Question| {
+            let (run, standing) = asked.iter().find(|(run, _)| run.question == question).expect("pairs are of these");
+            (run, standing)
+        };
+        let pairs = currency_pairs();
+        let mut traded = 0;
+        for (from, into) in &pairs {
+            traded += usize::from(lab.traded(at(*from), at(*into))?.0 == into.answer);
+        }
+        let what = "currency: the same features set to another country's values: its currency";
+        self.add(what, format!("{traded} / {}", pairs.len()), "30 of 40", traded * 40 >= pairs.len() * 30);
         Ok(())
     }
 }

@@ -21,10 +21,6 @@ pub struct Standing {
     pub carried_at_city: f64,
 }
 
-fn at_city(feature: &FeatureAt) -> bool {
-    feature.position.index() == Question::CITY_POSITION
-}
-
 fn feature_at(graph: &AttributionGraph, id: NodeId) -> Option<FeatureAt> {
     graph.node(id).feature()
 }
@@ -35,8 +31,8 @@ impl Standing {
         let stands = |at: &FeatureAt| selectivity.stands_for(at.layer().index(), at.feature.index(), question.place);
         let found = kept.node_ids().filter_map(|id| feature_at(graph, id)).filter(stands);
         let mut standing = Standing { features: found.collect(), carried: 0.0, carried_at_city: 0.0 };
-        let is_city = |id: &NodeId| graph.node(*id).position().index() == Question::CITY_POSITION;
-        let is_answer = |id: &NodeId| graph.node(*id).logit().is_some_and(|logit| *logit.text == *question.capital);
+        let is_city = |id: &NodeId| graph.node(*id).position().index() == question.city_position();
+        let is_answer = |id: &NodeId| graph.node(*id).logit().is_some_and(|logit| *logit.text == *question.answer);
         let (city, answer) = (graph.token_nodes().find(is_city), graph.logit_nodes().find(is_answer));
         let (Some(city), Some(answer)) = (city, answer) else { return Ok(standing) };
         let strength =
@@ -48,9 +44,19 @@ impl Standing {
             let others = kept.narrowed(graph, |id| !counts(id), |_| true);
             Ok::<_, anyhow::Error>(if all > 0.0 { 1.0 - strength(&others)? / all } else { 0.0 })
         };
+        let at_city = |feature: &FeatureAt| feature.position.index() == question.city_position();
         let (carried, carried_at_city) = (through(&|_| true)?, through(&at_city)?);
         (standing.carried, standing.carried_at_city) = (carried, carried_at_city);
         Ok(standing)
+    }
+}
+
+impl Standing {
+    /// Those at the city's own position alone.
+    pub fn at_city(self, question: Question) -> Self {
+        let here = |feature: &FeatureAt| feature.position.index() == question.city_position();
+        let features = self.features.into_iter().filter(here).collect();
+        Standing { features, carried: self.carried_at_city, ..self }
     }
 }
 

@@ -33,10 +33,10 @@ impl Lab {
         Ok((self.tokenizer.text(best as u32), 1.0 / sum))
     }
 
-    /// Whether changes that lead to `answer` take the capital from first place.
+    /// Whether changes that lead to `answer` take the right one from first place.
     pub fn toppled(&self, run: &Run, answer: &Answer) -> Result<bool> {
-        let capital = run.question.capital;
-        Ok(answer.0 != capital && self.answer(run, &[])?.0 == capital)
+        let right = run.question.answer;
+        Ok(answer.0 != right && self.answer(run, &[])?.0 == right)
     }
 
     /// The answer with all features at the city set to 0.
@@ -75,7 +75,7 @@ impl Lab {
         let mut count = 0;
         for (from, to) in pairs {
             let (answer, _) = self.swapped(from, to, strength, selectivity)?;
-            count += usize::from(answer == to.question.capital);
+            count += usize::from(answer == to.question.answer);
         }
         Ok(count)
     }

@@ -118,7 +118,7 @@ fn the_pruned_graph_holds_a_feature_of_texas() {
         for (which, (old, new)) in [(&old, &new), (&some.0, &some.1)].into_iter().enumerate() {
             for (nth, strength) in [1.0, 2.0].into_iter().enumerate() {
                 let (text, _) = answer(&engine, &base, &swap(old, new, strength));
-                works[which][nth] += usize::from(text == into.capital);
+                works[which][nth] += usize::from(text == into.answer);
             }
         }
     }
@@ -135,7 +135,7 @@ fn the_graphs_of_held_out_questions_explain_them() {
     let (mut replacement, mut completeness, mut right) = (0.0, 0.0, 0);
     for question in &questions {
         let traced = trace(&engine, question.text());
-        right += usize::from(traced.targets[0].text == question.capital);
+        right += usize::from(traced.targets[0].text == question.answer);
         rows_sum_up(&traced);
         let graph = AttributionGraph::from_trace(&traced).unwrap();
         let scores = scores(&graph, &influence(&graph));

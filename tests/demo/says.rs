@@ -47,7 +47,7 @@ fn held_out_cities_are_in_no_trained_sentence_of_two_hops() {
 fn questions_are_the_beginnings_of_held_out_sentences() {
     let sentences = corpus::sentences();
     for question in corpus::held_out_questions() {
-        let whole = format!("{} {} .", question.text(), question.capital);
+        let whole = format!("{} {} .", question.text(), question.answer);
         let sentence = sentences.iter().find(|s| s.text == whole).expect("the question is in the corpus");
         assert!(sentence.held_out);
         assert_eq!(sentence.place, Some(question.place));

@@ -158,6 +158,20 @@ fn the_demo_opens_with_named_pins_until_they_are_changed() {
 }
 
 #[test]
+fn the_second_question_is_recalled_and_opens_with_named_pins() {
+    let data = tempfile::tempdir().unwrap();
+    let mut desk = remembering(data.path(), demo::PROMPT);
+    desk.press("i Up").expect(demo::SECOND_PROMPT);
+    desk.press("Enter").settle();
+    let edited = circuit(&desk).edits.now();
+    let wanted: serde_json::Value = serde_json::from_str(demo::SECOND_SESSION).unwrap();
+    assert_eq!(edited.pins.len(), wanted["pins"].as_array().unwrap().len(), "every pin is in the graph");
+    assert!(edited.pins.iter().all(|pin| circuit(&desk).kept().has_node(*pin)));
+    desk.expect("says rupee, through India").expect("[India ×3]");
+    assert!(std::fs::read_dir(data.path()).unwrap().next().is_none(), "what was only looked at is not saved");
+}
+
+#[test]
 fn what_the_graph_does_not_hold_is_left_out() {
     let data = tempfile::tempdir().unwrap();
     let desk = remembering(data.path(), demo::PROMPT);

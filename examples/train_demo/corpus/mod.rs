@@ -104,22 +104,37 @@ impl Sentence {
 pub struct Question {
     pub city: &'static str,
     pub place: &'static str,
-    pub capital: &'static str,
+    /// What is asked of the place.
+    relation: &'static str,
+    pub answer: &'static str,
     pub country: bool,
+    /// Template of the sentence that begins with the question, and whether `fact : ` leads it.
+    template: &'static str,
+    is_fact: bool,
 }
 
 impl Question {
-    /// Where the city stands among the tokens of [`Question::text`], `<bos>` being token 0.
+    /// Where the city stands among the tokens of one of [`held_out_questions`], `<bos>` being token 0.
     pub const CITY_POSITION: usize = 9;
 
-    fn new(place: &'static Place, country: bool) -> Self {
-        Question { city: place.cities[0], place: place.name, capital: place.capital, country }
+    /// The capital, as `fact : the capital of the state containing Dallas is`.
+    fn capital(place: &'static Place, country: bool) -> Self {
+        let (city, answer) = (place.cities[0], place.capital);
+        let template = templates::TWO_HOP[0];
+        Question { city, place: place.name, relation: "capital", answer, country, template, is_fact: true }
     }
 
-    /// `fact : the capital of the state containing Dallas is`
     pub fn text(&self) -> String {
         let kind = if self.country { "country" } else { "state" };
-        format!("fact : the capital of the {kind} containing {} is", self.city)
+        let (asks, _) = self.template.split_once(" *").expect("a template marks its answer");
+        let asks = asks.replace("{r}", self.relation).replace("{k}", kind).replace("{c}", self.city);
+        if self.is_fact { format!("fact : {asks}") } else { asks }
+    }
+
+    /// Where the city stands among the tokens of [`Question::text`], `<bos>` being token 0.
+    pub fn city_position(&self) -> usize {
+        let text = self.text();
+        1 + text.split(' ').position(|word| word == self.city).expect("a question names its city")
     }
 }
 
@@ -137,7 +152,7 @@ pub fn unknown_cities() -> Vec<Sentence> {
 /// second, then 8 about cities elsewhere.
 pub fn held_out_questions() -> Vec<Question> {
     let of = |places: &'static [Place], country| {
-        places.iter().filter(|p| p.held_out).map(move |p| Question::new(p, country))
+        places.iter().filter(|p| p.held_out).map(move |p| Question::capital(p, country))
     };
     of(&STATES, false).chain(of(&COUNTRIES, true)).collect()
 }
@@ -151,4 +166,26 @@ pub fn city_pairs() -> Vec<(Question, Question)> {
         (0..us.len()).map(move |i| (us[i], us[(i + step) % us.len()]))
     };
     pair(1).chain(pair(7)).collect()
+}
+
+/// The 64 held-out questions for a country's currency: each of the 8 ways to ask, with the 8 held-out cities.
+pub fn currency_questions() -> Vec<Question> {
+    let ways = templates::TWO_HOP.iter().flat_map(|template| [false, true].map(|is_fact| (*template, is_fact)));
+    let held_out = || COUNTRIES.iter().filter(|place| place.held_out);
+    let question = |place: &'static Place, template, is_fact| {
+        let mut attributes = place.attributes.iter();
+        let (relation, answer) = *attributes.find(|(name, _)| *name == "currency").expect("countries have a currency");
+        Question { relation, answer, template, is_fact, ..Question::capital(place, true) }
+    };
+    ways.flat_map(|(template, is_fact)| held_out().map(move |place| question(place, template, is_fact))).collect()
+}
+
+/// 96 pairs of [`currency_questions`] in the same words and with different answers: each question with the next and with
+/// the third after it.
+pub fn currency_pairs() -> Vec<(Question, Question)> {
+    let questions = currency_questions();
+    let n = COUNTRIES.iter().filter(|place| place.held_out).count();
+    let pair = |same: &[Question], i: usize, step: usize| (same[i], same[(i + step) % n]);
+    let pairs = questions.chunks(n).flat_map(|same| [1, 3].map(|step| (0..n).map(move |i| pair(same, i, step))));
+    pairs.flatten().filter(|(from, into)| from.answer != into.answer).collect()
 }

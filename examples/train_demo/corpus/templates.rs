@@ -28,7 +28,7 @@ const ONE_HOP: [&str; 4] = [
     "the {r} of the {k} called {s} is *{v} .",
 ];
 
-const TWO_HOP: [&str; 4] = [
+pub const TWO_HOP: [&str; 4] = [
     "the {r} of the {k} containing {c} is *{v} .",
     "the {r} of the {k} where {c} lies is *{v} .",
     "{c} is in a {k} whose {r} is *{v} .",

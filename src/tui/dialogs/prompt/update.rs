@@ -1,5 +1,6 @@
 //! Reading of the prompt as it is typed, and the trace that it starts.
 
+use crate::demo;
 use crate::tui::dialogs::prompt::Prompt;
 use crate::tui::panes::graph;
 use crate::tui::runtime::JobKey;
@@ -24,7 +25,13 @@ pub(in crate::tui) fn open_prompt(state: &mut State) {
         Some(message) if message.prompt == text => Written { text: message.typed.clone(), is_message: true },
         _ => Written { text, is_message: false },
     };
-    let earlier = state.workspace.prompts.clone();
+    let mut earlier = state.workspace.prompts.clone();
+    if state.jobs.services.tracer.as_ref().is_some_and(|tracer| tracer.model_name() == demo::NAME) {
+        // The demo's questions stand before all that was asked, so that they are found by going back.
+        let stories = demo::STORIES.map(|(prompt, _)| Written { text: prompt.to_owned(), is_message: false });
+        let unasked: Vec<Written> = stories.into_iter().filter(|story| !earlier.contains(story)).collect();
+        earlier.splice(0..0, unasked);
+    }
     state.dialogs.open(Prompt::new(now, earlier));
 }
 

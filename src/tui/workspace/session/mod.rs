@@ -41,8 +41,9 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
     }
     let is_traced = file.is_none();
     let Opened { mut session, file, is_saved, notices } = session::open(place, document);
-    if is_traced && !is_saved && is_demos(document) {
-        session.edited = curated(document, session.edited);
+    let story = demo::STORIES.into_iter().find(|(prompt, _)| *prompt == document.origin.prompt);
+    if let Some((_, shipped)) = story.filter(|_| is_traced && !is_saved && document.origin.model == demo::NAME) {
+        session.edited = curated(shipped, document, session.edited);
     }
     let notices = document.foreign.warnings.iter().cloned().chain(notices).collect();
     let thresholds = session.edited.thresholds;
@@ -56,9 +57,10 @@ pub(in crate::tui) fn is_demos(document: &Document) -> bool {
     document.origin.model == demo::NAME && document.origin.prompt == demo::PROMPT
 }
 
-/// Returns the pins, supernodes and labels that are shipped for the demo's question, at the thresholds of `edited`.
-fn curated(document: &Document, edited: Edited) -> Edited {
-    match session::read_shipped(demo::SESSION, &document.graph) {
+/// Returns the pins, supernodes and labels of a session that is shipped for a question of the demo, at the thresholds of
+/// `edited`.
+fn curated(shipped: &str, document: &Document, edited: Edited) -> Edited {
+    match session::read_shipped(shipped, &document.graph) {
         Ok(shipped) => {
             let Edited { pins, groups, labels, .. } = shipped.edited;
             Edited { pins, groups, labels, ..edited }
