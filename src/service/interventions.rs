@@ -320,12 +320,12 @@ pub fn continued(tokenizer: &Tokenizer, prompt: &[u32], ids: &[u32]) -> String {
 mod tests {
     use super::*;
     use crate::demo;
-    use candle_core::Device;
+    use crate::model::DeviceName;
 
     #[test]
     fn a_prompt_is_frozen_once_where_there_is_room() {
         let (model, transcoder) = demo::sources();
-        let mut engine = Engine::open(&model, &transcoder, &Device::Cpu).unwrap();
+        let mut engine = Engine::open(&model, &transcoder, &DeviceName::Cpu.open().unwrap()).unwrap();
         let (cache, monitor) = (CachedBaseline::default(), Monitor::default());
         let [first, second] = [demo::PROMPT, demo::OTHER_PROMPT].map(|prompt| engine.read(prompt).unwrap());
         let run = |engine: &Engine, tokens: &[Token]| {

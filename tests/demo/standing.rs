@@ -120,7 +120,7 @@ fn a_proposed_circuit_has_the_state_in_a_box_that_decides() {
         decides += usize::from(has_all && answer(&engine, &standing.base, &gone).0 != standing.question.answer);
     }
     println!("of {n_questions}: {whole} circuits have all boxes, in {decides} the state's decides");
-    assert!(whole >= 24 && decides >= 24, "{whole} circuits have all boxes, in {decides} the state's decides");
+    assert!(whole >= 26 && decides >= 26, "{whole} circuits have all boxes, in {decides} the state's decides");
 }
 
 #[test]
@@ -140,5 +140,5 @@ fn features_of_a_country_at_the_city_decide_its_currency() {
     let toppled = all.iter().filter(|it| it.topples(&engine)).count();
     let traded = pairs.into_iter().filter(|(from, into)| of(*from).trades_for(&engine, of(*into))).count();
     println!("{graphs} graphs of 64, {mean:.2} on average, {toppled} toppled without, {traded} traded of 96");
-    assert!(graphs >= 64 && toppled >= 64 && traded >= 88, "{graphs} graphs, {toppled} toppled, {traded} traded");
+    assert!(graphs >= 64 && toppled >= 64 && traded >= 86, "{graphs} graphs, {toppled} toppled, {traded} traded");
 }

@@ -275,7 +275,8 @@ fn memory_that_is_refused_is_said_on_a_terminal_that_is_given_back() {
         assert_eq!(modes(session.master.as_ref()), session.modes, "{more}");
         let said = session.raw();
         refused += usize::from(!left && said.contains("not enough memory"));
-        assert_eq!(said.contains("\x1b[?1049h"), said.contains("\x1b[?1049l"), "{said}");
+        // Memory may be refused before the screen is entered, but not between the entry and the exit.
+        assert!(!said.contains("\x1b[?1049h") || said.contains("\x1b[?1049l"), "{said}");
         if refused > 0 {
             break;
         }

@@ -54,6 +54,7 @@ fn one_key_proposes_the_circuit_and_another_takes_it_back() {
     desk.press("p");
     let before = edited(&desk).clone();
     desk.press("X").expect("supernode").expect("u takes it back");
+    assert_eq!(desk.state.screen.focus.title(), "subgraph");
     let (graph, now) = (&circuit(&desk).traced.document.graph, edited(&desk));
     assert!(!now.groups.is_empty() && now.groups.len() <= 8);
     let mut named = now.groups.iter().map(|group| (&group.name, &group.members));

@@ -9,6 +9,7 @@ use crate::text::names::label_of;
 use crate::tui::dialogs::picker::find::Haystack;
 use crate::tui::dialogs::picker::{Picker, Purpose};
 use crate::tui::dialogs::question::{Asks, Question};
+use crate::tui::panes::subgraph;
 use crate::tui::runtime::JobKey;
 use crate::tui::runtime::jobs::Services;
 use crate::tui::state::State;
@@ -72,12 +73,14 @@ fn take_circuit(state: &mut State, found: Result<ProposedCircuit, String>) {
         Ok(found) => {
             let features: usize = found.groups.iter().map(|group| group.members.len()).sum();
             let said = format!(
-                "Proposed {} of {}, which explain {} of all steps; u takes it back",
+                "Proposed {} of {}: completeness {}; u takes it back",
                 text::counted(found.groups.len(), "supernode"),
                 text::counted(features, "feature"),
                 text::percent(found.scores.completeness).trim_start(),
             );
-            apply(state, Edit::Circuit { groups: found.supernodes(), pins: found.pins() }, said);
+            if apply(state, Edit::Circuit { groups: found.supernodes(), pins: found.pins() }, said) {
+                state.screen.focus = subgraph::PANE;
+            }
         }
         Err(why) => state.screen.warn(why),
     }

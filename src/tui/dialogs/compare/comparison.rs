@@ -2,8 +2,8 @@
 
 use crate::format;
 use crate::graph::{
-    AttributionGraph, Difference, Document, Edited, Kept, Labelled, Labels, Origin, Overlay, OverlayEdge, OverlayNode,
-    merged, unlike,
+    AttributionGraph, Difference, Document, Edited, FeatureAt, Kept, Labelled, Labels, Origin, Overlay, OverlayEdge,
+    OverlayNode, merged, unlike,
 };
 use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
@@ -11,6 +11,7 @@ use crate::service::labels::LabelLookup;
 use crate::service::library::{FeatureSet, FeatureSource};
 use crate::tui::workspace::Circuit;
 use crate::tui::workspace::features::{Features, Known};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,6 +118,8 @@ pub struct Comparison {
     pub nodes: Vec<OverlayNode>,
     /// Difference of the two graphs, by node.
     pub differences: Vec<Difference>,
+    /// Activation of each node in either graph, where that has the feature and pruning does not keep it.
+    dropped: Vec<[Option<f32>; 2]>,
     /// Listed nodes: features, outputs, and kinds that only files hold. First those that differ, by influence times
     /// difference, then what is shared, by influence; the greatest first.
     pub listed: Vec<usize>,
@@ -136,6 +139,23 @@ pub struct Compared {
     pub difference: Difference,
 }
 
+/// Returns the activations of features that one graph keeps, in the other where that has them and does not keep them.
+fn dropped(overlay: &Overlay<'_>, columns: &[[Option<Position>; 2]], sheets: &[Sheet; 2]) -> Vec<[Option<f32>; 2]> {
+    let activations = sheets.each_ref().map(|sheet| {
+        let features = sheet.document.graph.nodes().iter().filter_map(|node| Some((node.feature()?, node.activation?)));
+        features.collect::<HashMap<FeatureAt, f32>>()
+    });
+    let in_graph = |node: &OverlayNode, graph: usize| {
+        if node.nodes[graph].is_some() {
+            return None;
+        }
+        let at = sheets[1 - graph].document.graph.node(node.nodes[1 - graph]?).feature()?;
+        let position = columns[node.column][graph]?;
+        activations[graph].get(&FeatureAt { position, ..at }).copied()
+    };
+    overlay.nodes.iter().map(|node| [in_graph(node, 0), in_graph(node, 1)]).collect()
+}
+
 impl Comparison {
     /// Lays the second graph over the first.
     ///
@@ -149,7 +169,7 @@ impl Comparison {
         let parts = sheets.each_ref().map(|sheet| (&*sheet.document.graph, &*sheet.kept));
         let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
         let differences: Vec<Difference> = (0..overlay.nodes.len()).map(|node| overlay.node_difference(node)).collect();
-        let columns = overlay.columns.iter().map(|places| [places[0], places[1]]).collect();
+        let columns: Vec<[Option<Position>; 2]> = overlay.columns.iter().map(|places| [places[0], places[1]]).collect();
         let mut edges_of = vec![[Vec::new(), Vec::new()]; overlay.nodes.len()];
         for (at, edge) in overlay.edges.iter().enumerate() {
             edges_of[edge.target][0].push(at);
@@ -170,10 +190,11 @@ impl Comparison {
             .collect();
         let is_shared = |node: usize| differences[node] == Difference::Shared;
         listed.sort_by(|a, b| is_shared(*a).cmp(&is_shared(*b)).then(ranks[*b].total_cmp(&ranks[*a])));
+        let dropped = dropped(&overlay, &columns, sheets);
         let Overlay { nodes, edges, .. } = overlay;
         let labels = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.labels));
         let graphs = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.graph));
-        Ok(Self { graphs, labels, columns, nodes, differences, listed, edges, edges_of })
+        Ok(Self { graphs, labels, columns, nodes, differences, dropped, listed, edges, edges_of })
     }
 
     /// Returns the number of listed nodes with this difference.
@@ -184,6 +205,11 @@ impl Comparison {
     /// Returns the node's id in one of the graphs.
     pub fn node(&self, node: usize, graph: usize) -> Option<NodeId> {
         self.nodes[node].nodes[graph]
+    }
+
+    /// Returns a feature's activation in a graph that has it and does not keep it.
+    pub fn dropped(&self, node: usize, graph: usize) -> Option<f32> {
+        self.dropped[node][graph]
     }
 
     /// Returns a node's label by the file or the library of a graph.

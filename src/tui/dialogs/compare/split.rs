@@ -123,7 +123,15 @@ impl Table<'_> {
 
     /// Draws a node as one of the graphs has it, and its value at the end.
     fn cell(&self, node: usize, graph: usize, area: Rect, buf: &mut Buffer) {
-        let Some(name) = self.name_in(node, graph) else { return };
+        let Some(name) = self.name_in(node, graph) else {
+            // It may be as active there, and only matter less.
+            if let Some(value) = self.comparison().dropped(node, graph) {
+                let says = format!("not kept  {value:.3}");
+                let at = area.right().saturating_sub(text::width(&says) as u16).max(area.x);
+                buf.set_stringn(at, area.y, says, usize::from(area.right() - at), self.look.theme.quiet);
+            }
+            return;
+        };
         let value = self.comparison().value(node, graph).map_or_else(String::new, |value| format!("{value:.3}"));
         let style = self.look.theme.difference(self.comparison().differences[node]);
         let room = usize::from(area.width).saturating_sub(text::width(&value) + 1);

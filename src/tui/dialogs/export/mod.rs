@@ -154,12 +154,12 @@ const EXPORT: Context = Context::line("export");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
+    "export-write", Edit, EXPORT, ["Enter"], Some("write"), |s, _| update::write_export(s), "Write the export; again to write over a file";
     "export-down", Edit, EXPORT, ["Down"], Some("format"), |s, _| update::change_export(s, |export| export.change_format(1)), "To the next format";
     "export-up", Edit, EXPORT, ["Up"], Some("format"), |s, _| update::change_export(s, |export| export.change_format(-1)), "To the format before";
     "export-part", Edit, EXPORT, ["Tab"], Some("part"), |s, _| update::change_export(s, |export| export.change_part()), "Export what is kept, what is pinned, or everything";
     "export-weight", Edit, EXPORT, ["Ctrl-g"], Some("least weight"), |s, _| update::change_export(s, |export| export.change_least_share()), "Leave weaker edges out of a drawing";
     "export-theme", Edit, EXPORT, ["Ctrl-t"], Some("light/dark"), |s, _| update::change_export(s, |export| export.change_theme()), "A figure for a light or a dark background";
-    "export-write", Edit, EXPORT, ["Enter"], Some("write"), |s, _| update::write_export(s), "Write the export; again to write over a file";
     "export-copy", Edit, EXPORT, ["Ctrl-y"], Some("copy"), |s, _| update::copy_export(s), "Copy the export in place of writing it";
     "export-close", Edit, EXPORT, ["Esc"], Some("back"), |s, _| close_dialog(s), "Leave without exporting";
 }

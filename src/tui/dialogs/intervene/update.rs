@@ -1,6 +1,6 @@
 //! Interventions: made of the features at hand, changed by keys, and measured as they change.
 
-use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, InterventionSite, Interventions, Node};
+use crate::graph::{Action, Donor, Edit, FeatureAt, Freeze, Intervention, InterventionSite, Interventions, Node};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
@@ -35,7 +35,7 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
     let sites: Vec<InterventionSite> =
         nodes.iter().filter_map(|node| feature_at(circuit, *node)).map(InterventionSite::from).collect();
     let mut set = edited.interventions.clone();
-    let same = set.list.iter().position(|it| it.sites == sites);
+    let same = set.list.iter().position(|it| it.sites == sites || sites.iter().any(|site| sets(it, site)));
     if let Some(at) = same {
         circuit.panel.row = at;
     } else if let (Some(first), false) = (nodes.first(), sites.is_empty()) {
@@ -48,6 +48,12 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
     }
     circuit.marks.chosen.clear();
     state.dialogs.open(Intervene);
+}
+
+/// Returns true where an intervention sets a feature, or swaps it in.
+fn sets(it: &Intervention, site: &InterventionSite) -> bool {
+    let is_donor = |donor: &Donor| InterventionSite::from(donor.at) == *site;
+    it.sites.contains(site) || matches!(&it.action, Action::Swap { features, .. } if features.iter().any(is_donor))
 }
 
 /// Returns the feature of a node, where that is a feature.
@@ -159,18 +165,27 @@ fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
         circuit.panel.request = None;
         let name = intervention.name.clone();
         let mut set = circuit.edits.now().interventions.clone();
-        make_room(&mut set, &intervention);
+        let taken = make_room(&mut set, &intervention);
         circuit.panel.row = set.list.len();
         set.list.push(*intervention);
-        apply(state, Edit::SetInterventions(set), format!("Added: {name}"));
+        apply(
+            state,
+            Edit::SetInterventions(set),
+            if taken.is_empty() {
+                format!("Added: {name}")
+            } else {
+                format!("Added: {name}, in place of the ablation of {}", taken.join(", "))
+            },
+        );
     } else {
         circuit.panel.reply = Some(result);
     }
 }
 
 /// Takes the features that `new` sets out of ablations, which are what the panel begins with: a feature that is set
-/// twice cannot be measured.
-fn make_room(set: &mut Interventions, new: &Intervention) {
+/// twice cannot be measured. Returns the names of the ablations of which nothing is left.
+fn make_room(set: &mut Interventions, new: &Intervention) -> Vec<String> {
+    let mut gone = Vec::new();
     let mut sites = new.sites.clone();
     if let Action::Swap { features, .. } = &new.action {
         sites.extend(features.iter().map(|donor| InterventionSite::from(donor.at)));
@@ -180,8 +195,12 @@ fn make_room(set: &mut Interventions, new: &Intervention) {
             return true;
         }
         it.sites.retain(|site| !sites.contains(site));
+        if it.sites.is_empty() {
+            gone.push(it.name.clone());
+        }
         !it.sites.is_empty()
     });
+    gone
 }
 
 /// Requests the effects where the interventions or the graph changed, and the data of the panel's view.
@@ -284,7 +303,6 @@ fn drawn(measured: &Measured) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Donor;
     use crate::ids::{FeatureId, Layer, Position};
 
     #[test]
@@ -305,7 +323,8 @@ mod tests {
         ];
         let mut set = Interventions { list, ..Interventions::default() };
         let features = vec![Donor { at: at(2), activation: 1.0 }];
-        make_room(&mut set, &on("swap", &[1], Action::Swap { features, factor: 1.0 }));
+        let gone = make_room(&mut set, &on("swap", &[1], Action::Swap { features, factor: 1.0 }));
+        assert_eq!(gone, ["gone"]);
         let left: Vec<_> = set.list.iter().map(|it| (it.name.as_str(), it.sites.len())).collect();
         assert_eq!(left, [("less", 1), ("touched", 1), ("muted", 1)]);
     }
